@@ -1,0 +1,79 @@
+#include <memory>
+
+#include "command.h"
+#include "options.h"
+#include "planish/base/error.h"
+#include "planish/calibrate/calibrate.h"
+#include "planish/quantize/plan.h"
+#include "planish/runtime/session.h"
+
+namespace planish::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string data;
+  std::string output;
+  std::string method = std::string(name_of(CalibrateConfig{}.method));
+  int threads = CalibrateConfig{}.threads;
+  bool no_prepare = false;
+  DataOptions samples;
+};
+
+int run(const Options& options, const Context& context) {
+  const Model model = load_for_quantization(options.model, options.no_prepare, context);
+  const auto session = open_session(model);
+  const DatasetConfig data_config = options.samples.config();
+  const auto data = open_dataset(options.data, session->signature(), data_config);
+  CalibrateConfig config;
+  config.threads = options.threads;
+  config.on_bad_sample = data_config.on_bad_sample;
+  // CLI11 has checked the name.
+  config.method = calibration_method_from(options.method).value_or(CalibrationMethod::kMinMax);
+  const CalibrationReport report = calibrate(model, *data, calibration_targets(model, QuantizationConfig{}), config,
+                                             context.progress, context.stop);
+  save_calibration_table(report.table, options.output);
+  Json json;
+  json["output"] = options.output;
+  json["method"] = options.method;
+  json["tensors"] = report.table.ranges.size();
+  json["samples"] = report.table.samples;
+  json["model_sha256"] = report.table.model_sha256;
+  json["data_sha256"] = report.table.data_sha256;
+  json["bad_samples"] = Json::array();
+  for (const BadSample& bad : report.bad_samples) {
+    json["bad_samples"].push_back({{"name", bad.name}, {"reason", bad.reason}});
+  }
+  print(context, json, [&](std::ostream& out) {
+    out << "ranges of " << report.table.ranges.size() << " tensors from " << report.table.samples << " samples: "
+        << options.output << '\n';
+    for (const BadSample& bad : report.bad_samples) out << "left out: " << bad.name << ": " << bad.reason << '\n';
+  });
+  return kExitSuccess;
+}
+
+}  // namespace
+
+Command calibrate_command() {
+  return {"calibrate", "Find the ranges that a model's values take on your samples", [](CLI::App& app) -> Run {
+            auto options = std::make_shared<Options>();
+            app.add_option("MODEL", options->model, "The FP32 model, an ONNX file")->required();
+            app.add_option("--data", options->data, "Samples: a folder of images or tensors, or a file of tensors")
+                ->required();
+            app.add_option("-o,--output", options->output, "The calibration file to write")->required();
+            app.add_option("--method", options->method, "How a range is found")
+                ->check(CLI::IsMember({"minmax", "moving-average", "entropy", "percentile", "mse"}))
+                ->capture_default_str();
+            app.add_option("--threads", options->threads, "Samples run side by side (0: all usable cores)")
+                ->check(CLI::Range(0, 1024))
+                ->capture_default_str();
+            app.add_flag("--no-prepare", options->no_prepare,
+                         "Calibrate the graph as it is, for `planish quantize --no-prepare`");
+            options->samples.declare(app);
+            return [options](const Context& context) {
+              return in_context(options->model, [&] { return run(*options, context); });
+            };
+          }};
+}
+
+}  // namespace planish::cli

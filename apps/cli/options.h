@@ -1,0 +1,28 @@
+// Options that several commands share, spelled and explained once.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "command.h"
+#include "planish/dataset/dataset.h"
+#include "planish/graph/model.h"
+
+namespace planish::cli {
+
+/// "--preprocess", "--on-bad-sample", "--max-samples": how samples are read.
+struct DataOptions {
+  std::string preprocess = "none";
+  std::string on_bad_sample = "fail";
+  std::size_t max_samples = 0;
+
+  void declare(CLI::App& app);
+  /// @throws Error as load_preprocess_spec.
+  [[nodiscard]] DatasetConfig config() const;
+};
+
+/// The model that calibrate and quantize work on: prepared, or as it is with the types of its values.
+/// Preparing is deterministic, so a calibration made by one command fits the other's model.
+Model load_for_quantization(const std::string& path, bool as_it_is, const Context& context);
+
+}  // namespace planish::cli

@@ -1,0 +1,120 @@
+// The whole way of a model with one call: baseline, preparation, calibration, candidates, accuracy,
+// speed, choice.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "planish/base/json.h"
+#include "planish/base/progress.h"
+#include "planish/bench/bench.h"
+#include "planish/compare/compare.h"
+#include "planish/dataset/dataset.h"
+#include "planish/host/host.h"
+#include "planish/inspect/inspect.h"
+#include "planish/prepare/prepare.h"
+#include "planish/quantize/calibration_table.h"
+#include "planish/quantize/plan.h"
+#include "planish/runtime/node_profile.h"
+
+namespace planish {
+
+struct AutoConfig {
+  std::filesystem::path data = {};                      // calibration samples
+  std::optional<std::filesystem::path> eval_data = {};  // samples to judge by; nothing: `data`
+  std::optional<std::filesystem::path> labels = {};     // classes of the samples to judge by
+  PreprocessSpec preprocess = {};
+  OnBadSample on_bad_sample = OnBadSample::kFail;
+  std::size_t max_calibration_samples = 0;  // 0: all
+  std::size_t max_eval_samples = 0;         // 0: all
+  int threads = 1;                          // of one inference, as it will be served
+  std::size_t batch = 1;                    // of one inference when speed is measured
+  AccuracyThresholds thresholds = {};
+  double budget_seconds = 600.0;  // no new candidate is begun after this
+  double bench_seconds = 2.0;     // measured time per candidate
+};
+
+enum class Precision { kInt8, kMixed, kFp32 };
+enum class Method { kStatic, kDynamic, kNone };
+std::string_view name_of(Precision precision);
+std::string_view name_of(Method method);
+
+/// One model that was made and measured, or the FP32 model that it is measured against.
+struct CandidateReport {
+  std::string name = {};  // "static-qdq-per-channel"
+  Precision precision = Precision::kFp32;
+  Method method = Method::kNone;
+  std::string format = "none";  // qdq, qoperator, none
+  std::string engine = "cpu";
+  std::uint64_t bytes = 0;  // of the file and its external data
+  std::string sha256 = {};  // digest_of the model
+  std::optional<BenchResult> bench = {};
+  RatioEstimate speed_up = {};  // against the baseline of the same run
+  std::optional<AccuracyReport> accuracy = {};  // nothing for the baseline
+  std::vector<LeftNode> kept_fp32 = {};
+  double quantized_mac_share = 0.0;  // of the multiply-accumulates, in [0, 1]
+  std::optional<std::string> rejected_because = {};
+};
+
+/// What a request costs with reading, decoding and preprocessing; one interleaved run.
+struct EndToEndReport {
+  BenchResult fp32 = {};
+  BenchResult chosen = {};
+  BenchResult preprocess = {};
+};
+
+/// Something the user should know or do. Codes are those of kAdvice.
+struct Advice {
+  std::string code = {};
+  std::string text = {};
+};
+
+struct AutoReport {
+  HostReport host = {};
+  std::string runtime_version = {};
+  std::string source_path = {};
+  std::string source_sha256 = {};
+  AutoConfig config = {};
+  InspectReport inspection = {};
+  PrepareReport preparation = {};
+  std::string data_sha256 = {};
+  std::size_t calibration_samples = 0;
+  std::vector<BadSample> bad_samples = {};
+  CandidateReport baseline = {};
+  std::vector<CandidateReport> candidates = {};
+  std::optional<std::size_t> chosen = {};  // index into candidates; nothing: FP32 is handed out
+  std::optional<EndToEndReport> end_to_end = {};
+  BenchReport bench = {};                            // machine noise of the measured run
+  std::vector<OperatorTime> baseline_operators = {};  // where one FP32 inference's time goes
+  std::vector<OperatorTime> chosen_operators = {};    // and one of the chosen model
+  std::map<std::string, double> stage_seconds = {};  // where the time of this command went
+  std::vector<Advice> advice = {};
+
+  /// The model that is handed out: a candidate, or the baseline.
+  [[nodiscard]] const CandidateReport& handed_out() const {
+    return chosen ? candidates[*chosen] : baseline;
+  }
+};
+
+/// The report and what it is about.
+struct AutoResult {
+  AutoReport report = {};
+  Model model = {};              // the one to serve
+  CalibrationTable calibration = {};
+};
+
+/// Walks the whole way. The source is proven to load and to infer before anything else.
+///
+/// A candidate is chosen when it meets the thresholds and is faster than FP32 beyond the noise of
+/// the run; among those, the fastest. When there is none, the source model itself is handed out.
+/// @throws Error of any step, with its name in front; Error(kCancelled).
+AutoResult run_auto(const std::filesystem::path& model, const AutoConfig& config,
+                    const ProgressSink& progress = {}, std::stop_token stop = {});
+
+}  // namespace planish

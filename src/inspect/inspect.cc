@@ -1,0 +1,228 @@
+#include "planish/inspect/inspect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "planish/base/error.h"
+#include "planish/graph/graph_index.h"
+#include "planish/quantize/plan.h"
+
+namespace planish {
+namespace {
+
+std::string qualified(const Node& node) {
+  return node.domain.empty() ? node.op_type : node.domain + "." + node.op_type;
+}
+
+/// The model with a number for each symbolic input dimension, so that all shapes come out as numbers.
+Model with_assumed_dims(const Model& model, const InspectConfig& config,
+                        std::map<std::string, std::int64_t>& assumed) {
+  Model copy = model;  // tensors are shared, not copied
+  std::set<std::string> constants;
+  for (const Initializer& initializer : copy.graph.initializers) constants.insert(initializer.name);
+  for (ValueInfo& input : copy.graph.inputs) {
+    auto* tensor = std::get_if<TensorType>(&input.type.type);
+    if (tensor == nullptr || !tensor->shape || constants.contains(input.name)) continue;
+    Shape& shape = *tensor->shape;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      if (shape[i].number()) continue;
+      const std::string symbol = shape[i].symbol().value_or(fmt::format("{}[{}]", input.name, i));
+      const auto given = config.dims.find(symbol);
+      const std::int64_t fallback = i == 0 ? 1 : shape.size() == 4 ? 224 : 128;
+      const std::int64_t number = given != config.dims.end() ? given->second : fallback;
+      // One symbol is one number, wherever it stands.
+      shape[i].value = assumed.emplace(symbol, number).first->second;
+    }
+  }
+  for (ValueInfo& output : copy.graph.outputs) {
+    // What was declared with symbols would contradict the numbers; ONNX Runtime infers it again.
+    if (auto* tensor = std::get_if<TensorType>(&output.type.type)) tensor->shape.reset();
+  }
+  copy.graph.values.clear();
+  return copy;
+}
+
+std::vector<TensorSpec> specs_of(const std::vector<ValueInfo>& values,
+                                 const std::vector<Initializer>& constants) {
+  std::set<std::string_view> names;
+  for (const Initializer& initializer : constants) names.insert(initializer.name);
+  std::vector<TensorSpec> specs;
+  for (const ValueInfo& value : values) {
+    if (names.contains(value.name)) continue;
+    const TensorType* tensor = value.type.tensor();
+    specs.push_back(TensorSpec{value.name, tensor ? tensor->dtype : DType::kUndefined,
+                               tensor && tensor->shape ? *tensor->shape : Shape{}});
+  }
+  return specs;
+}
+
+bool is_quantization_operator(const Node& node) {
+  return node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear" ||
+         node.op_type.starts_with("QLinear") || node.op_type == "ConvInteger" ||
+         node.op_type == "MatMulInteger" || node.op_type == "DynamicQuantizeLinear";
+}
+
+/// What the static plan would do, made with pretended ranges: no data is needed to know which nodes
+/// it takes.
+QuantizationPlan forecast(const Model& model) {
+  const QuantizationConfig config;
+  CalibrationTable table;
+  for (const std::string& tensor : calibration_targets(model, config)) {
+    table.ranges[tensor] = TensorRange{-1.0F, 1.0F};
+  }
+  return plan_quantization(model, table, config);
+}
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+void recommend(InspectReport& report) {
+  if (report.already_quantized) {
+    report.advice = "The model has quantization operators already: give planish the FP32 model";
+    return;
+  }
+  std::uint64_t convolution = 0;
+  std::uint64_t matrix = 0;
+  for (const OperatorSummary& op : report.operators) {
+    if (op.op_type.find("Conv") != std::string::npos) convolution += op.macs;
+    else if (op.op_type == "MatMul" || op.op_type == "Gemm") matrix += op.macs;
+  }
+  if (report.macs == 0) {
+    report.advice = report.nodes_of_unknown_work > 0
+                        ? "The shapes of the matrix operators are not known: give --dims NAME=NUMBER"
+                        : "No operator multiplies matrices: INT8 has nothing to speed up";
+    return;
+  }
+  const auto percent = [&](std::uint64_t part) { return 100.0 * share(part, report.macs); };
+  if (convolution >= matrix) {
+    report.mode = RecommendedMode::kStatic;
+    report.advice = fmt::format("{:.0f} % of the work is Conv: static", percent(convolution));
+  } else {
+    report.mode = RecommendedMode::kDynamic;
+    report.advice =
+        fmt::format("{:.0f} % of the work is MatMul and Gemm: dynamic, or static with data", percent(matrix));
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(RecommendedMode mode) {
+  switch (mode) {
+    case RecommendedMode::kStatic: return "static";
+    case RecommendedMode::kDynamic: return "dynamic";
+    case RecommendedMode::kNone: break;
+  }
+  return "none";
+}
+
+InspectReport inspect_model(const Model& original, const InspectConfig& config) {
+  InspectReport report;
+  report.ir_version = original.ir_version;
+  report.opsets = original.opset_imports;
+  report.producer = original.producer_name +
+                    (original.producer_version.empty() ? "" : " " + original.producer_version);
+  report.inputs = specs_of(original.graph.inputs, original.graph.initializers);
+  report.outputs = specs_of(original.graph.outputs, {});
+  report.nodes = original.graph.nodes.size();
+  std::unordered_map<std::string, std::uint64_t> elements;
+  for (const Initializer& initializer : original.graph.initializers) {
+    elements[initializer.name] = initializer.value.element_count();
+    report.parameters += initializer.value.element_count();
+    report.weight_bytes += initializer.value.bytes().size();
+  }
+  report.already_quantized = std::ranges::any_of(original.graph.nodes, is_quantization_operator);
+
+  Model model = with_assumed_dims(original, config, report.assumed_dims);
+  const ValueTypes types = infer_value_types(model);
+  for (const auto& [name, type] : types) {
+    ValueInfo value;
+    value.name = name;
+    value.type = type;
+    model.graph.values.push_back(std::move(value));
+  }
+
+  std::map<std::string, OperatorSummary> by_type;
+  std::unordered_map<std::string, std::size_t> seen_parameters;
+  for (const Node& node : model.graph.nodes) {
+    OperatorSummary& summary = by_type[qualified(node)];
+    summary.op_type = qualified(node);
+    ++summary.nodes;
+    const auto macs = multiply_accumulates(node, types);
+    if (!macs) ++report.nodes_of_unknown_work;
+    summary.macs += macs.value_or(0);
+    report.macs += macs.value_or(0);
+    for (const std::string& input : node.inputs) {
+      const auto found = elements.find(input);
+      if (found != elements.end() && seen_parameters.emplace(input, 1).second) {
+        summary.parameters += found->second;
+      }
+    }
+  }
+  if (!report.already_quantized) {
+    const QuantizationPlan plan = forecast(model);
+    for (const NodeDecision& decision : plan.nodes) {
+      if (decision.quantized) {
+        ++by_type[decision.op_type].quantized_nodes;
+      } else {
+        report.left_fp32.push_back(LeftNode{decision.node, decision.op_type, decision.reason});
+      }
+    }
+  }
+  for (auto& [name, summary] : by_type) {
+    summary.mac_share = share(summary.macs, report.macs);
+    report.operators.push_back(std::move(summary));
+  }
+  std::ranges::stable_sort(report.operators, [](const OperatorSummary& a, const OperatorSummary& b) {
+    return std::pair(a.macs, a.nodes) > std::pair(b.macs, b.nodes);
+  });
+  recommend(report);
+  return report;
+}
+
+Json to_json(const InspectReport& report) {
+  const auto specs = [](const std::vector<TensorSpec>& list) {
+    Json json = Json::array();
+    for (const TensorSpec& spec : list) {
+      json.push_back({{"name", spec.name}, {"dtype", name_of(spec.dtype)}, {"shape", to_string(spec.shape)}});
+    }
+    return json;
+  };
+  Json json;
+  json["ir_version"] = report.ir_version;
+  json["opsets"] = Json::object();
+  for (const OpsetImport& opset : report.opsets) {
+    json["opsets"][opset.domain.empty() ? "ai.onnx" : opset.domain] = opset.version;
+  }
+  json["producer"] = report.producer;
+  json["inputs"] = specs(report.inputs);
+  json["outputs"] = specs(report.outputs);
+  json["assumed_dims"] = report.assumed_dims;
+  json["nodes"] = report.nodes;
+  json["parameters"] = report.parameters;
+  json["weight_bytes"] = report.weight_bytes;
+  json["macs"] = report.macs;
+  json["nodes_of_unknown_work"] = report.nodes_of_unknown_work;
+  json["operators"] = Json::array();
+  for (const OperatorSummary& op : report.operators) {
+    json["operators"].push_back({{"op", op.op_type},
+                                 {"nodes", op.nodes},
+                                 {"macs", op.macs},
+                                 {"mac_share", op.mac_share},
+                                 {"parameters", op.parameters},
+                                 {"quantized_nodes", op.quantized_nodes}});
+  }
+  json["left_fp32"] = Json::array();
+  for (const LeftNode& node : report.left_fp32) {
+    json["left_fp32"].push_back({{"node", node.node}, {"op", node.op_type}, {"reason", node.reason}});
+  }
+  json["already_quantized"] = report.already_quantized;
+  json["mode"] = name_of(report.mode);
+  json["advice"] = report.advice;
+  return json;
+}
+
+}  // namespace planish

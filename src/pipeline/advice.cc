@@ -1,0 +1,148 @@
+#include "advice.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace planish::pipeline {
+namespace {
+
+// Thresholds are about what a person would act on; none of them changes what is chosen.
+constexpr std::size_t kFewCalibrationSamples = 32;
+constexpr std::size_t kFewEvaluationSamples = 100;
+constexpr double kLargePreprocessShare = 0.4;
+constexpr double kNoisySpread = 0.30;
+constexpr double kNoisyLoad = 0.15;
+constexpr double kNoisySteal = 0.03;
+
+using Text = std::optional<std::string>;
+
+Text nothing_chosen(const AutoReport& report) {
+  if (report.chosen) return std::nullopt;
+  std::string reasons;
+  for (const CandidateReport& candidate : report.candidates) {
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", candidate.name,
+                           candidate.rejected_because.value_or("rejected"));
+  }
+  return "FP32 is handed out. " + reasons;
+}
+
+Text no_int8_instructions(const AutoReport& report) {
+  if (report.host.has_int8_dot_product()) return std::nullopt;
+  return "This CPU has no 8-bit dot product (VNNI, AMX, dotprod): expect 1.5x to 2.2x, and with AVX2 "
+         "check accuracy closely, since its 16-bit sums saturate. On a CPU with VNNI the same file "
+         "reaches about 3x.";
+}
+
+Text dynamic_not_offered(const AutoReport& report) {
+  if (report.inspection.mode != RecommendedMode::kStatic) return std::nullopt;
+  return report.inspection.advice + ". Dynamic quantization was not tried: ONNX Runtime's integer "
+                                    "convolution without calibrated ranges is slower than FP32.";
+}
+
+Text preprocessing_dominates(const AutoReport& report) {
+  if (!report.end_to_end) return std::nullopt;
+  const double preprocess = report.end_to_end->preprocess.latency_ms.p50;
+  const double whole = report.end_to_end->chosen.latency_ms.p50;
+  if (whole <= 0 || preprocess / whole < kLargePreprocessShare) return std::nullopt;
+  return fmt::format(
+      "Reading and preprocessing take {:.2f} of {:.2f} ms end to end ({:.0f} %): a request gains {:.2f}x "
+      "where inference gains {:.2f}x. Send smaller images, or raw tensors.",
+      preprocess, whole, 100 * preprocess / whole,
+      report.end_to_end->fp32.latency_ms.p50 / whole, report.handed_out().speed_up.median);
+}
+
+Text few_calibration_samples(const AutoReport& report) {
+  if (report.calibration_samples >= kFewCalibrationSamples) return std::nullopt;
+  return fmt::format(
+      "Ranges come from {} samples: give 100 or more that look like production traffic, or rare "
+      "values will be clipped.",
+      report.calibration_samples);
+}
+
+Text judged_on_calibration_data(const AutoReport& report) {
+  if (report.config.eval_data) return std::nullopt;
+  return "Accuracy was judged on the samples that the ranges come from, which flatters it: give others "
+         "with --eval-data.";
+}
+
+Text few_evaluation_samples(const AutoReport& report) {
+  std::size_t samples = 0;
+  for (const CandidateReport& candidate : report.candidates) {
+    if (candidate.accuracy) samples = std::max(samples, candidate.accuracy->samples);
+  }
+  if (samples == 0 || samples >= kFewEvaluationSamples) return std::nullopt;
+  return fmt::format(
+      "Accuracy was judged on {} samples, so one sample is {:.1f} points: give 100 or more with "
+      "--eval-data.",
+      samples, 100.0 / static_cast<double>(samples));
+}
+
+Text noisy_machine(const AutoReport& report) {
+  const BenchReport& bench = report.bench;
+  double spread = 0.0;
+  for (const BenchResult& result : bench.results) spread = std::max(spread, result.spread);
+  if (spread < kNoisySpread && bench.other_load_share < kNoisyLoad && bench.steal_share < kNoisySteal) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "The machine was noisy: p95 up to {:.0f} % above p50, other processes took {:.0f} % of the CPU, the "
+      "hypervisor {:.0f} %. The speed-up is a ratio of turns that ran side by side and holds; single "
+      "milliseconds do not. Raise --bench-seconds or use an idle machine.",
+      100 * spread, 100 * bench.other_load_share, 100 * bench.steal_share);
+}
+
+Text too_many_threads(const AutoReport& report) {
+  if (report.config.threads <= report.host.cores_usable) return std::nullopt;
+  return fmt::format("{} threads on {} usable cores: a run waits for threads that cannot run. Use --threads {}.",
+                     report.config.threads, report.host.cores_usable, report.host.cores_usable);
+}
+
+Text work_left_in_fp32(const AutoReport& report) {
+  if (!report.chosen) return std::nullopt;
+  const double share = report.handed_out().quantized_mac_share;
+  if (share >= 0.9) return std::nullopt;
+  // Amdahl: with the INT8 part infinitely fast, 1 / (1 - share) is left.
+  return fmt::format(
+      "Only {:.0f} % of the multiply-accumulates run in INT8, which bounds the speed-up at {:.1f}x: see "
+      "what was left in FP32 and why.",
+      100 * share, 1.0 / (1.0 - share));
+}
+
+Text samples_skipped(const AutoReport& report) {
+  if (report.bad_samples.empty()) return std::nullopt;
+  return fmt::format("{} samples could not be read and were left out, the first: {}: {}",
+                     report.bad_samples.size(), report.bad_samples.front().name,
+                     report.bad_samples.front().reason);
+}
+
+struct AdviceRow {
+  std::string_view code = {};
+  Text (*text)(const AutoReport&) = nullptr;
+};
+
+constexpr std::array kAdvice{
+    AdviceRow{"fp32-handed-out", nothing_chosen},
+    AdviceRow{"no-int8-instructions", no_int8_instructions},
+    AdviceRow{"static-fits", dynamic_not_offered},
+    AdviceRow{"work-left-in-fp32", work_left_in_fp32},
+    AdviceRow{"preprocessing-dominates", preprocessing_dominates},
+    AdviceRow{"few-calibration-samples", few_calibration_samples},
+    AdviceRow{"judged-on-calibration-data", judged_on_calibration_data},
+    AdviceRow{"few-evaluation-samples", few_evaluation_samples},
+    AdviceRow{"samples-skipped", samples_skipped},
+    AdviceRow{"threads-above-cores", too_many_threads},
+    AdviceRow{"noisy-machine", noisy_machine},
+};
+
+}  // namespace
+
+std::vector<Advice> advice_for(const AutoReport& report) {
+  std::vector<Advice> advice;
+  for (const AdviceRow& row : kAdvice) {
+    if (Text text = row.text(report)) advice.push_back(Advice{std::string(row.code), std::move(*text)});
+  }
+  return advice;
+}
+
+}  // namespace planish::pipeline

@@ -1,0 +1,399 @@
+#include "planish/pipeline/auto.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <set>
+
+#include "advice.h"
+#include "candidates.h"
+#include "planish/base/error.h"
+#include "planish/base/parallel.h"
+#include "planish/calibrate/calibrate.h"
+#include "planish/onnx/onnx.h"
+#include "planish/runtime/session.h"
+
+namespace planish {
+namespace {
+
+using pipeline::CandidateSpec;
+
+/// One walk from a model file to an AutoResult. Each step is one method, called once, in order.
+class AutoRun {
+ public:
+  AutoRun(const std::filesystem::path& path, const AutoConfig& config, const ProgressSink& progress,
+          std::stop_token stop)
+      : path_(path), config_(config), progress_(progress), stop_(std::move(stop)) {
+    report_.config = config;
+    report_.source_path = path.string();
+    report_.runtime_version = runtime_version();
+    report_.host = describe_host();
+  }
+
+  AutoResult run() {
+    stage("load", [&] { load(); });
+    stage("prove", [&] { prove(); });
+    stage("inspect", [&] { inspect(); });
+    stage("prepare", [&] { prepare_source(); });
+    stage("calibrate", [&] { calibrate_prepared(); });
+    stage("candidates", [&] { make_candidates(); });
+    stage("compare", [&] { judge_candidates(); });
+    stage("bench", [&] { measure(); });
+    choose();
+    stage("end to end", [&] { measure_end_to_end(); });
+    stage("profile", [&] { profile(); });
+    report_.advice = pipeline::advice_for(report_);
+    return finish();
+  }
+
+ private:
+  /// A candidate while it is being made: its model and the session that runs it.
+  struct Candidate {
+    CandidateReport report = {};
+    CandidateSpec spec = {};
+    Model model = {};
+    std::unique_ptr<Session> session = {};
+  };
+
+  template <typename Body>
+  void stage(std::string_view name, const Body& body) {
+    throw_if_stopped(stop_);
+    if (progress_) progress_(ProgressEvent{name, 0, 0});
+    const auto start = std::chrono::steady_clock::now();
+    in_context(name, body);
+    report_.stage_seconds[std::string(name)] +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  [[nodiscard]] bool over_budget() const {
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
+    return spent.count() > config_.budget_seconds;
+  }
+
+  [[nodiscard]] SessionConfig session_config() const {
+    SessionConfig session;
+    session.threads = config_.threads;
+    return session;
+  }
+
+  [[nodiscard]] DatasetConfig dataset_config(std::size_t max_samples) const {
+    DatasetConfig data;
+    data.preprocess = config_.preprocess;
+    data.on_bad_sample = config_.on_bad_sample;
+    data.max_samples = max_samples;
+    return data;
+  }
+
+  void load() {
+    source_ = load_model(path_);
+    report_.source_sha256 = digest_of(source_);
+    report_.baseline.name = "fp32";
+    report_.baseline.sha256 = report_.source_sha256;
+    report_.baseline.bytes = size_of(source_);
+  }
+
+  /// The source loads and infers on the user's data, or nothing else is worth trying.
+  void prove() {
+    baseline_ = open_session(source_, session_config());
+    const Signature& signature = baseline_->signature();
+    calibration_data_ =
+        open_dataset(config_.data, signature, dataset_config(config_.max_calibration_samples));
+    evaluation_data_ =
+        config_.eval_data
+            ? open_dataset(*config_.eval_data, signature, dataset_config(config_.max_eval_samples))
+            : open_dataset(config_.data, signature, dataset_config(config_.max_eval_samples));
+    if (config_.labels) {
+      labels_ = Labels::load(*config_.labels);
+      labels_->require_match(*evaluation_data_);
+    }
+    read_bench_inputs();
+    baseline_->run(bench_inputs_);
+    report_.data_sha256 = calibration_data_->digest();
+  }
+
+  /// The first samples that can be read, stacked to the batch that speed is measured with.
+  void read_bench_inputs() {
+    std::vector<Sample> samples;
+    std::optional<Error> first_failure;
+    for (std::size_t i = 0; i < evaluation_data_->size() && samples.size() < config_.batch; ++i) {
+      try {
+        samples.push_back(evaluation_data_->read(i));
+      } catch (const Error& error) {
+        if (config_.on_bad_sample == OnBadSample::kFail) throw;
+        if (!first_failure) first_failure = error;
+      }
+    }
+    if (samples.empty() && first_failure) throw *first_failure;
+    bench_inputs_ = stack_samples(samples, config_.batch);
+  }
+
+  void inspect() {
+    report_.inspection = inspect_model(source_);
+    if (report_.inspection.already_quantized) {
+      throw Error(ErrorCode::kUnsupported,
+                  "the model has quantization operators already; expected the FP32 model it was made from");
+    }
+  }
+
+  void prepare_source() {
+    PrepareConfig prepare_config;
+    prepare_config.progress = progress_;
+    prepare_config.stop = stop_;
+    Prepared prepared = prepare(source_, prepare_config);
+    prepared_ = std::move(prepared.model);
+    report_.preparation = std::move(prepared.report);
+  }
+
+  void calibrate_prepared() {
+    specs_ = pipeline::candidate_specs(report_.inspection, report_.host);
+    std::set<std::string> targets;
+    for (const CandidateSpec& spec : specs_) {
+      if (spec.method != Method::kStatic) continue;
+      for (std::string& name : calibration_targets(prepared_, spec.config)) targets.insert(std::move(name));
+    }
+    const std::vector<std::string> names(targets.begin(), targets.end());
+    CalibrateConfig calibration;
+    calibration.on_bad_sample = config_.on_bad_sample;
+    CalibrationReport result = calibrate(prepared_, *calibration_data_, names, calibration, progress_, stop_);
+    table_ = std::move(result.table);
+    report_.bad_samples = std::move(result.bad_samples);
+    report_.calibration_samples = table_.samples;
+  }
+
+  void make_candidates() {
+    for (const CandidateSpec& spec : specs_) candidates_.push_back(make(spec));
+  }
+
+  /// Quantizes and proves that the result loads and infers; a failure is a rejection, not an error:
+  /// the other candidates may still be good.
+  Candidate make(const CandidateSpec& spec) {
+    throw_if_stopped(stop_);
+    Candidate candidate;
+    candidate.spec = spec;
+    CandidateReport& report = candidate.report;
+    report.name = spec.name;
+    report.method = spec.method;
+    report.format = spec.method == Method::kDynamic ? "qoperator" : std::string(name_of(spec.config.format));
+    if (over_budget()) {
+      report.rejected_because = fmt::format("not tried: the budget of {:.0f} s is spent", config_.budget_seconds);
+      return candidate;
+    }
+    try {
+      const QuantizationPlan plan = plan_quantization(prepared_, table_, spec.config);
+      describe(plan, report);
+      candidate.model = apply(plan, prepared_);
+      report.sha256 = digest_of(candidate.model);
+      report.bytes = size_of(candidate.model);
+      candidate.session = open_session(candidate.model, session_config());
+      candidate.session->run(bench_inputs_);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kInternal) throw;
+      report.rejected_because = error.what();
+      candidate.session.reset();
+    }
+    return candidate;
+  }
+
+  /// Bytes of the file, its weights included, as save_model would write it.
+  static std::uint64_t size_of(const Model& model) {
+    std::uint64_t weights = 0;
+    for (const Initializer& initializer : model.graph.initializers) weights += initializer.value.bytes().size();
+    // Beyond protobuf's limit the weights are the size, to a thousandth.
+    return weights > (std::uint64_t{1} << 30) ? weights : serialize_model(model).size();
+  }
+
+  void describe(const QuantizationPlan& plan, CandidateReport& report) const;
+
+  void judge_candidates() {
+    // One session of one thread for each side, samples side by side: deterministic, and all cores work.
+    SessionConfig single;
+    single.threads = 1;
+    const std::unique_ptr<Session> reference = open_session(source_, single);
+    CompareConfig compare_config;
+    compare_config.threads = report_.host.cores_usable;
+    compare_config.on_bad_sample = config_.on_bad_sample;
+    Comparison comparison(*reference, *evaluation_data_, labels_ ? &*labels_ : nullptr, compare_config);
+    for (Candidate& candidate : candidates_) judge_one(candidate, comparison, single);
+    const bool any = std::ranges::any_of(
+        candidates_, [](const Candidate& c) { return !c.report.rejected_because.has_value(); });
+    if (any || over_budget()) return;
+    // Every full INT8 model lost too much: the ends of a network are the usual reason.
+    std::vector<CandidateSpec> mixed;
+    for (const Candidate& candidate : candidates_) {
+      if (candidate.session) mixed.push_back(pipeline::without_ends(candidate.spec, prepared_.graph));
+    }
+    for (const CandidateSpec& spec : mixed) {
+      candidates_.push_back(make(spec));
+      judge_one(candidates_.back(), comparison, single);
+    }
+  }
+
+  void judge_one(Candidate& candidate, Comparison& comparison, const SessionConfig& single) {
+    if (!candidate.session) return;
+    throw_if_stopped(stop_);
+    const std::unique_ptr<Session> session = open_session(candidate.model, single);
+    candidate.report.accuracy = comparison.compare(*session, progress_, stop_);
+    const Verdict verdict = judge(*candidate.report.accuracy, config_.thresholds);
+    if (!verdict.accepted()) candidate.report.rejected_because = verdict.failures.front();
+  }
+
+  /// Baseline and candidates in one interleaved run. Inaccurate ones are measured too: that they
+  /// are fast tells the user what accuracy would be worth.
+  void measure() {
+    std::vector<BenchSubject> subjects{
+        inference_subject(report_.baseline.name, *baseline_, bench_inputs_, config_.batch)};
+    std::vector<CandidateReport*> measured{&report_.baseline};
+    for (Candidate& candidate : candidates_) {
+      if (!candidate.session) continue;
+      subjects.push_back(
+          inference_subject(candidate.report.name, *candidate.session, bench_inputs_, config_.batch));
+      measured.push_back(&candidate.report);
+    }
+    BenchConfig bench;
+    bench.seconds = config_.bench_seconds;
+    report_.bench = bench_interleaved(subjects, bench, steady_clock(), progress_, stop_);
+    for (std::size_t i = 0; i < measured.size(); ++i) measured[i]->bench = report_.bench.results[i];
+    for (CandidateReport* candidate : measured) {
+      candidate->speed_up = speed_up(*report_.baseline.bench, *candidate->bench);
+      // Noise must not sell a slower model: the whole interval has to lie above 1.
+      if (candidate != &report_.baseline && !candidate->rejected_because && candidate->speed_up.low <= 1.0) {
+        candidate->rejected_because =
+            fmt::format("not faster than FP32: {:.2f}x (95 % interval {:.2f} to {:.2f})",
+                        candidate->speed_up.median, candidate->speed_up.low, candidate->speed_up.high);
+      }
+    }
+  }
+
+  void choose() {
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      const CandidateReport& candidate = candidates_[i].report;
+      if (candidate.rejected_because) continue;
+      const auto faster_than = [&](const CandidateReport& other) {
+        return candidate.speed_up.median > other.speed_up.median;
+      };
+      if (!report_.chosen || faster_than(candidates_[*report_.chosen].report)) report_.chosen = i;
+    }
+    for (const Candidate& candidate : candidates_) report_.candidates.push_back(candidate.report);
+  }
+
+  [[nodiscard]] Session& chosen_session() {
+    return report_.chosen ? *candidates_[*report_.chosen].session : *baseline_;
+  }
+
+  void measure_end_to_end() {
+    const std::vector<BenchSubject> subjects{
+        end_to_end_subject("fp32", *evaluation_data_, baseline_.get()),
+        end_to_end_subject("chosen", *evaluation_data_, &chosen_session()),
+        end_to_end_subject("preprocess", *evaluation_data_, nullptr)};
+    BenchConfig bench;
+    bench.seconds = config_.bench_seconds / 2;
+    if (config_.on_bad_sample == OnBadSample::kSkip && !report_.bad_samples.empty()) return;
+    BenchReport result = bench_interleaved(subjects, bench, steady_clock(), progress_, stop_);
+    report_.end_to_end = EndToEndReport{std::move(result.results[0]), std::move(result.results[1]),
+                                        std::move(result.results[2])};
+  }
+
+  void profile() {
+    ProfileConfig profile_config;
+    profile_config.session = session_config();
+    report_.baseline_operators = times_by_operator(profile_nodes(source_, bench_inputs_, profile_config));
+    if (!report_.chosen) return;
+    report_.chosen_operators =
+        times_by_operator(profile_nodes(candidates_[*report_.chosen].model, bench_inputs_, profile_config));
+  }
+
+  AutoResult finish() {
+    AutoResult result;
+    result.model = report_.chosen ? std::move(candidates_[*report_.chosen].model) : std::move(source_);
+    result.calibration = std::move(table_);
+    result.report = std::move(report_);
+    return result;
+  }
+
+  const std::filesystem::path path_;
+  const AutoConfig& config_;
+  const ProgressSink& progress_;
+  const std::stop_token stop_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+
+  AutoReport report_;
+  Model source_;
+  Model prepared_;
+  std::unique_ptr<Session> baseline_;
+  std::unique_ptr<Dataset> calibration_data_;
+  std::unique_ptr<Dataset> evaluation_data_;
+  std::optional<Labels> labels_;
+  std::vector<NamedTensor> bench_inputs_;
+  std::vector<CandidateSpec> specs_;
+  CalibrationTable table_;
+  std::vector<Candidate> candidates_;
+};
+
+void AutoRun::describe(const QuantizationPlan& plan, CandidateReport& report) const {
+  for (const NodeDecision& decision : plan.nodes) {
+    if (decision.quantized) continue;
+    report.kept_fp32.push_back(LeftNode{decision.node, decision.op_type, decision.reason});
+  }
+  // Shares of work are counted on the prepared model, whose shapes are known.
+  ValueTypes types;
+  for (const auto* list : {&prepared_.graph.inputs, &prepared_.graph.values, &prepared_.graph.outputs}) {
+    for (const ValueInfo& value : *list) types.emplace(value.name, value.type);
+  }
+  for (const Initializer& initializer : prepared_.graph.initializers) {
+    TensorType type;
+    type.dtype = initializer.value.dtype();
+    type.shape = Shape(initializer.value.dims().begin(), initializer.value.dims().end());
+    ValueType value;
+    value.type = std::move(type);
+    types.emplace(initializer.name, std::move(value));
+  }
+  for (auto& [name, type] : types) {
+    // A symbolic batch multiplies every node's work alike; 1 keeps the shares.
+    auto* tensor = std::get_if<TensorType>(&type.type);
+    if (tensor == nullptr || !tensor->shape) continue;
+    for (Dim& dim : *tensor->shape) {
+      if (!dim.number()) dim.value = std::int64_t{1};
+    }
+  }
+  std::uint64_t total = 0;
+  std::uint64_t quantized = 0;
+  bool matrix_left = false;
+  // The plan's decisions are in model order, one per node.
+  for (std::size_t i = 0; i < prepared_.graph.nodes.size(); ++i) {
+    const std::uint64_t macs = multiply_accumulates(prepared_.graph.nodes[i], types).value_or(0);
+    total += macs;
+    if (plan.nodes[i].quantized) quantized += macs;
+    else matrix_left = matrix_left || macs > 0;
+  }
+  report.precision = matrix_left ? Precision::kMixed : Precision::kInt8;
+  report.quantized_mac_share = total == 0 ? 0.0 : static_cast<double>(quantized) / static_cast<double>(total);
+}
+
+}  // namespace
+
+std::string_view name_of(Precision precision) {
+  switch (precision) {
+    case Precision::kInt8: return "int8";
+    case Precision::kMixed: return "mixed";
+    case Precision::kFp32: break;
+  }
+  return "fp32";
+}
+
+std::string_view name_of(Method method) {
+  switch (method) {
+    case Method::kStatic: return "static";
+    case Method::kDynamic: return "dynamic";
+    case Method::kNone: break;
+  }
+  return "none";
+}
+
+AutoResult run_auto(const std::filesystem::path& model, const AutoConfig& config, const ProgressSink& progress,
+                    std::stop_token stop) {
+  return AutoRun(model, config, progress, std::move(stop)).run();
+}
+
+}  // namespace planish

@@ -1,0 +1,28 @@
+// Which models `auto` makes and measures.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "planish/host/host.h"
+#include "planish/inspect/inspect.h"
+#include "planish/pipeline/auto.h"
+#include "planish/quantize/config.h"
+
+namespace planish::pipeline {
+
+/// One way to INT8.
+struct CandidateSpec {
+  std::string name = {};
+  Method method = Method::kStatic;
+  QuantizationConfig config = {};
+};
+
+/// The ways worth measuring for this model on this machine, the most promising first.
+std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, const HostReport& host);
+
+/// `spec` with the model's first and last matrix operator left in FP32: what is tried when a full
+/// INT8 model is not accurate enough.
+CandidateSpec without_ends(const CandidateSpec& spec, const Graph& graph);
+
+}  // namespace planish::pipeline

@@ -1,0 +1,111 @@
+// report.json: schema 1. Members are only ever added; a changed meaning is a new schema.
+#include "planish/base/version.h"
+#include "planish/report/report.h"
+
+namespace planish {
+namespace {
+
+Json latency_json(const BenchResult& bench) { return to_json(bench.latency_ms); }
+
+Json ratio_json(const RatioEstimate& ratio) {
+  return {{"median", ratio.median}, {"low95", ratio.low}, {"high95", ratio.high}};
+}
+
+Json kept_json(const std::vector<LeftNode>& kept) {
+  Json json = Json::array();
+  for (const LeftNode& node : kept) {
+    json.push_back({{"node", node.node}, {"op", node.op_type}, {"reason", node.reason}});
+  }
+  return json;
+}
+
+Json candidate_json(const CandidateReport& candidate) {
+  Json json;
+  json["name"] = candidate.name;
+  json["precision"] = name_of(candidate.precision);
+  json["method"] = name_of(candidate.method);
+  json["format"] = candidate.format;
+  json["engine"] = candidate.engine;
+  json["sha256"] = candidate.sha256;
+  json["bytes"] = candidate.bytes;
+  if (candidate.bench) {
+    json["latency_ms"] = latency_json(*candidate.bench);
+    json["qps"] = candidate.bench->qps;
+    json["first_run_ms"] = candidate.bench->first_run_ms;
+    json["spread"] = candidate.bench->spread;
+    json["drift"] = candidate.bench->drift;
+    json["speedup"] = candidate.speed_up.median;
+    json["speedup_interval"] = ratio_json(candidate.speed_up);
+  }
+  if (candidate.accuracy) json["accuracy"] = to_json(*candidate.accuracy);
+  json["quantized_mac_share"] = candidate.quantized_mac_share;
+  if (candidate.rejected_because) json["rejected_because"] = *candidate.rejected_because;
+  return json;
+}
+
+Json operators_json(const std::vector<OperatorTime>& operators) {
+  Json json = Json::array();
+  for (const OperatorTime& op : operators) {
+    const double milliseconds = std::chrono::duration<double, std::milli>(op.total).count();
+    json.push_back({{"op", op.op_type}, {"nodes", op.nodes}, {"ms", milliseconds}, {"share", op.share}});
+  }
+  return json;
+}
+
+}  // namespace
+
+Json to_json(const AutoReport& report) {
+  const CandidateReport& chosen = report.handed_out();
+  Json json;
+  json["schema"] = 1;
+  json["planish"] = kVersion;
+  json["host"] = to_json(report.host);
+  json["host"]["onnxruntime"] = report.runtime_version;
+  json["source"] = {{"path", report.source_path},
+                    {"sha256", report.source_sha256},
+                    {"bytes", report.baseline.bytes}};
+  json["settings"] = {{"threads", report.config.threads},
+                      {"batch", report.config.batch},
+                      {"max_drop", report.config.thresholds.max_drop},
+                      {"min_cosine", report.config.thresholds.min_cosine},
+                      {"preprocess", to_json(report.config.preprocess)},
+                      {"data", report.config.data.string()},
+                      {"data_sha256", report.data_sha256},
+                      {"calibration_samples", report.calibration_samples}};
+  json["baseline"] = candidate_json(report.baseline);
+  json["chosen"] = candidate_json(chosen);
+  json["chosen"]["path"] = "model.onnx";
+  json["speedup"] = chosen.speed_up.median;
+  json["accuracy"] = chosen.accuracy ? to_json(*chosen.accuracy) : Json(nullptr);
+  if (report.end_to_end) {
+    json["end_to_end"] = {{"fp32_ms", latency_json(report.end_to_end->fp32)},
+                          {"int8_ms", latency_json(report.end_to_end->chosen)},
+                          {"preprocess_ms", latency_json(report.end_to_end->preprocess)},
+                          {"speedup", speed_up(report.end_to_end->fp32, report.end_to_end->chosen).median}};
+  } else {
+    json["end_to_end"] = nullptr;
+  }
+  json["candidates"] = Json::array();
+  for (const CandidateReport& candidate : report.candidates) {
+    json["candidates"].push_back(candidate_json(candidate));
+  }
+  json["operators"] = {{"fp32", operators_json(report.baseline_operators)},
+                       {"chosen", operators_json(report.chosen_operators)}};
+  json["kept_fp32"] = kept_json(chosen.kept_fp32);
+  json["advice"] = Json::array();
+  for (const Advice& advice : report.advice) {
+    json["advice"].push_back({{"code", advice.code}, {"text", advice.text}});
+  }
+  json["inspection"] = to_json(report.inspection);
+  json["preparation"] = to_json(report.preparation);
+  json["bad_samples"] = Json::array();
+  for (const BadSample& bad : report.bad_samples) {
+    json["bad_samples"].push_back({{"name", bad.name}, {"reason", bad.reason}});
+  }
+  json["noise"] = {{"steal_share", report.bench.steal_share},
+                   {"other_load_share", report.bench.other_load_share}};
+  json["stage_seconds"] = report.stage_seconds;
+  return json;
+}
+
+}  // namespace planish

@@ -1,0 +1,45 @@
+// Small plots as inline SVG. Colours come from CSS classes, so that they follow light and dark.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace planish::report {
+
+/// Text made safe inside HTML and SVG, in content and in quoted attributes.
+std::string escape_html(std::string_view text);
+
+/// One row of a distribution plot: its values are drawn as a filled outline, its quantiles as
+/// ticks.
+struct DistributionRow {
+  std::string label = {};
+  std::vector<double> values = {};
+  std::string css_class = {};
+  std::string note = {};  // right of the row
+};
+
+/// Rows of distributions over one shared axis that starts at 0. `unit` labels the axis. Values
+/// beyond each row's 99th percentile are not drawn, only counted in the summary by whoever calls.
+std::string distribution_plot(const std::vector<DistributionRow>& rows, std::string_view unit);
+
+/// One bar made of parts, left to right.
+struct BarRow {
+  struct Part {
+    double value = 0.0;
+    std::string css_class = {};
+    std::string title = {};  // shown on hover
+  };
+  std::string label = {};
+  std::vector<Part> parts = {};
+  std::string note = {};
+};
+
+/// Horizontal bars over one shared axis that starts at 0.
+std::string bar_plot(const std::vector<BarRow>& rows, std::string_view unit);
+
+/// Counts of `values` in equal bins from the least to the greatest.
+std::string histogram_plot(const std::vector<double>& values, std::string_view axis_label,
+                           std::string_view css_class, std::size_t bins = 24);
+
+}  // namespace planish::report

@@ -1,0 +1,295 @@
+// The real command on real files: what a user meets, most of all when something is wrong.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "planish/base/file.h"
+#include "planish/base/json.h"
+#include "planish/onnx/onnx.h"
+#include "process.h"
+
+namespace planish::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const fs::path kExample = fs::path(PLANISH_SOURCE_DIR) / "examples/cifar10";
+
+class Cli : public testing::Test {
+ protected:
+  [[nodiscard]] fs::path path(const std::string& name) const { return folder_.path() / name; }
+  [[nodiscard]] std::string text(const std::string& name) const { return path(name).string(); }
+  [[nodiscard]] static std::string example(const std::string& name) { return (kExample / name).string(); }
+
+  fs::path write(const std::string& name, const std::string& bytes) const {
+    fs::create_directories(path(name).parent_path());
+    std::ofstream(path(name), std::ios::binary) << bytes;
+    return path(name);
+  }
+
+  /// A folder with the first `count` calibration images.
+  std::string few_images(std::size_t count) const {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(kExample / "calibration")) files.push_back(entry.path());
+    std::ranges::sort(files);
+    fs::create_directories(path("few"));
+    for (std::size_t i = 0; i < count; ++i) fs::copy_file(files.at(i), path("few") / files[i].filename());
+    return text("few");
+  }
+
+  /// Names left in the test's folder that planish should not have left there.
+  [[nodiscard]] std::vector<std::string> leftovers() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+      const std::string name = entry.path().filename().string();
+      if (name.find(".tmp.") != std::string::npos || name.starts_with("planish-")) names.push_back(name);
+    }
+    return names;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Cli, HelpOfEveryCommandSucceeds) {
+  EXPECT_EQ(run_planish({"--help"}).exit_status, 0);
+  for (const char* command :
+       {"auto", "inspect", "prepare", "calibrate", "quantize", "compare", "bench", "ops"}) {
+    const Finished help = run_planish({command, "--help"});
+    EXPECT_EQ(help.exit_status, 0) << command;
+    EXPECT_THAT(help.out, HasSubstr("--json")) << command;
+  }
+}
+
+TEST_F(Cli, WrongUsageIsExitTwo) {
+  EXPECT_EQ(run_planish({}).exit_status, 2);
+  EXPECT_EQ(run_planish({"no-such-command"}).exit_status, 2);
+  EXPECT_EQ(run_planish({"inspect", "--no-such-option", "x"}).exit_status, 2);
+  EXPECT_EQ(run_planish({"bench", "x.onnx", "--threads", "0"}).exit_status, 2);
+}
+
+TEST_F(Cli, InspectSaysWhichWayFits) {
+  const Finished result = run_planish({"inspect", example("resnet8x4.onnx")});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("of the work is Conv: static"));
+  const Finished json = run_planish({"inspect", "--json", example("resnet8x4.onnx")});
+  const Json document = parse_json(json.out);
+  EXPECT_EQ(document["mode"], "static");
+  EXPECT_THAT(json.err, IsEmpty());
+}
+
+TEST_F(Cli, AutoWritesModelCalibrationAndBothReports) {
+  const std::vector<std::string> arguments{
+      "auto", example("resnet8x4.onnx"), "--data", few_images(20), "--eval-data", example("evaluation"),
+      "--labels", example("labels.csv"), "--preprocess", example("preprocess.json"), "--max-eval-samples", "60",
+      "--bench-seconds", "0.2", "--max-drop", "0.1", "--json", "-o", text("out")};
+  const Finished result = run_planish(arguments);
+  ASSERT_THAT(result.exit_status, testing::AnyOf(0, 1)) << result.err;
+  const Json report = parse_json(result.out);
+  EXPECT_EQ(report["schema"], 1);
+  for (const char* member : {"host", "source", "baseline", "chosen", "speedup", "accuracy", "end_to_end",
+                             "candidates", "kept_fp32", "advice"}) {
+    EXPECT_TRUE(report.contains(member)) << member;
+  }
+  for (const char* quantile : {"p50", "p95", "p99", "mean", "min"}) {
+    EXPECT_GT(report["baseline"]["latency_ms"][quantile].get<double>(), 0.0) << quantile;
+  }
+  EXPECT_EQ(parse_json(read_file(path("out/report.json"))), report);
+  EXPECT_THAT(read_file(path("out/report.html")), AllOf(HasSubstr("<!doctype html>"), HasSubstr("</html>")));
+  EXPECT_GT(parse_json(read_file(path("out/calibration.json"))).size(), 0U);
+  // The one that is handed out is what the report speaks of, whether that is INT8 or FP32.
+  EXPECT_EQ(digest_of(load_model(path("out/model.onnx"))), report["chosen"]["sha256"]);
+  EXPECT_EQ(result.exit_status == 0, report["chosen"]["precision"] != "fp32");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Cli, AutoHandsOutFp32WhenNothingIsAccurateEnough) {
+  const Finished result = run_planish({"auto", example("resnet8x4.onnx"), "--data", few_images(4), "--preprocess",
+                                       example("preprocess.json"), "--min-cosine", "0.999999999",
+                                       "--bench-seconds", "0.05", "--json", "-o", text("out")});
+  EXPECT_EQ(result.exit_status, 1) << result.err;
+  const Json report = parse_json(result.out);
+  EXPECT_EQ(report["chosen"]["precision"], "fp32");
+  EXPECT_EQ(report["speedup"], 1.0);
+  for (const Json& candidate : report["candidates"]) EXPECT_TRUE(candidate.contains("rejected_because"));
+  EXPECT_EQ(digest_of(load_model(path("out/model.onnx"))), report["source"]["sha256"]);
+}
+
+TEST_F(Cli, StepsOneByOneGiveTheSameModelAsQuantizeWithData) {
+  const std::string images = few_images(8);
+  ASSERT_EQ(run_planish({"prepare", example("resnet8x4.onnx"), "-o", text("p.onnx")}).exit_status, 0);
+  ASSERT_EQ(run_planish({"calibrate", text("p.onnx"), "--data", images, "--preprocess", example("preprocess.json"),
+                         "-o", text("c.json")})
+                .exit_status,
+            0);
+  const Finished first =
+      run_planish({"quantize", text("p.onnx"), "--calibration", text("c.json"), "-o", text("q1.onnx")});
+  ASSERT_EQ(first.exit_status, 0) << first.err;
+  const Finished second = run_planish({"quantize", example("resnet8x4.onnx"), "--data", images, "--preprocess",
+                                       example("preprocess.json"), "-o", text("q2.onnx")});
+  ASSERT_EQ(second.exit_status, 0) << second.err;
+  EXPECT_EQ(digest_of(load_model(path("q1.onnx"))), digest_of(load_model(path("q2.onnx"))));
+  const Finished compared = run_planish({"compare", example("resnet8x4.onnx"), text("q1.onnx"), "--data", images,
+                                         "--preprocess", example("preprocess.json"), "--json", "--max-drop", "0.5"});
+  EXPECT_EQ(compared.exit_status, 0) << compared.err;
+  EXPECT_GT(parse_json(compared.out)["cosine_mean"].get<double>(), 0.99);
+}
+
+TEST_F(Cli, DryRunPrintsThePlanAndWritesNothing) {
+  const Finished result = run_planish({"quantize", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
+                                       example("preprocess.json"), "--dry-run", "-o", text("q.onnx")});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Conv"));
+  EXPECT_FALSE(fs::exists(path("q.onnx")));
+}
+
+TEST_F(Cli, ACalibrationOfAnotherModelIsRefused) {
+  write("c.json", R"({"schema":1})");
+  ASSERT_EQ(run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
+                         example("preprocess.json"), "-o", text("c.json")})
+                .exit_status,
+            0);
+  Model other = load_model(kExample / "resnet8x4.onnx");
+  other.graph.nodes.front().name = "another";
+  save_model(other, path("other.onnx"));
+  const Finished result = run_planish(
+      {"quantize", text("other.onnx"), "--calibration", text("c.json"), "-o", text("q.onnx")});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_THAT(result.err, HasSubstr("calibrate it again"));
+  EXPECT_FALSE(fs::exists(path("q.onnx")));
+}
+
+TEST_F(Cli, BenchMeasuresModelsSideBySide) {
+  const Finished result = run_planish(
+      {"bench", example("resnet8x4.onnx"), example("resnet8x4.onnx"), "--seconds", "0.1", "--json"});
+  ASSERT_EQ(result.exit_status, 0) << result.err;
+  const Json report = parse_json(result.out);
+  ASSERT_EQ(report["results"].size(), 2U);
+  EXPECT_GT(report["results"][1]["qps"].get<double>(), 0.0);
+}
+
+// --- what is wrong, and what planish says -------------------------------------------------------
+
+TEST_F(Cli, AMissingModelIsExitThree) {
+  const Finished result = run_planish({"inspect", text("none.onnx")});
+  EXPECT_EQ(result.exit_status, 3);
+  EXPECT_THAT(result.err, HasSubstr("none.onnx"));
+}
+
+TEST_F(Cli, ATruncatedModelIsExitFour) {
+  const std::string bytes = read_file(kExample / "resnet8x4.onnx");
+  write("half.onnx", bytes.substr(0, bytes.size() / 2));
+  const Finished result = run_planish({"inspect", text("half.onnx")});
+  EXPECT_EQ(result.exit_status, 4);
+  EXPECT_THAT(result.err, HasSubstr("half.onnx"));
+}
+
+TEST_F(Cli, AnotherKindOfFileIsExitFour) {
+  write("text.onnx", "this is not a model\n");
+  EXPECT_EQ(run_planish({"inspect", text("text.onnx")}).exit_status, 4);
+  write("empty.onnx", "");
+  EXPECT_EQ(run_planish({"inspect", text("empty.onnx")}).exit_status, 4);
+}
+
+TEST_F(Cli, AnUnknownOperatorIsNamed) {
+  Model model = load_model(kExample / "resnet8x4.onnx");
+  for (Node& node : model.graph.nodes) {
+    if (node.op_type == "Relu") node.op_type = "Frobnicate";
+  }
+  save_model(model, path("unknown.onnx"));
+  const Finished result = run_planish({"auto", text("unknown.onnx"), "--data", few_images(2), "-o", text("out")});
+  EXPECT_EQ(result.exit_status, 4);
+  EXPECT_THAT(result.err, HasSubstr("Frobnicate"));
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
+TEST_F(Cli, MissingExternalDataIsNamed) {
+  save_model(load_model(kExample / "resnet8x4.onnx"), path("m.onnx"), {.max_inline_bytes = 0});
+  ASSERT_TRUE(fs::exists(path("m.onnx.data")));
+  fs::remove(path("m.onnx.data"));
+  const Finished result = run_planish({"inspect", text("m.onnx")});
+  EXPECT_EQ(result.exit_status, 3);
+  EXPECT_THAT(result.err, HasSubstr("m.onnx.data"));
+}
+
+TEST_F(Cli, AnEmptyDataFolderIsRefused) {
+  fs::create_directories(path("nothing"));
+  const Finished result =
+      run_planish({"auto", example("resnet8x4.onnx"), "--data", text("nothing"), "-o", text("out")});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_THAT(result.err, HasSubstr("nothing"));
+}
+
+TEST_F(Cli, ABrokenImageIsNamedOrSkippedAsAsked) {
+  const std::string images = few_images(4);
+  const std::string whole = read_file(fs::directory_iterator(images)->path());
+  std::ofstream(fs::path(images) / "aaa_broken.png", std::ios::binary) << whole.substr(0, whole.size() / 2);
+  const std::vector<std::string> base{"calibrate", example("resnet8x4.onnx"), "--data", images, "--preprocess",
+                                      example("preprocess.json"), "-o", text("c.json")};
+  const Finished failed = run_planish(base);
+  EXPECT_EQ(failed.exit_status, 4);
+  EXPECT_THAT(failed.err, HasSubstr("aaa_broken.png"));
+  EXPECT_FALSE(fs::exists(path("c.json")));
+  std::vector<std::string> skipping = base;
+  skipping.insert(skipping.end(), {"--on-bad-sample", "skip"});
+  const Finished skipped = run_planish(skipping);
+  EXPECT_EQ(skipped.exit_status, 0) << skipped.err;
+  EXPECT_THAT(skipped.out, HasSubstr("aaa_broken.png"));
+}
+
+TEST_F(Cli, ImagesOfTheWrongSizeAreRefusedWithBothShapes) {
+  const std::string spec = write("spec.json", R"({"resize":{"height":16,"width":16,"filter":"bilinear"}})").string();
+  const Finished result = run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2),
+                                       "--preprocess", spec, "-o", text("c.json")});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("16"), HasSubstr("32")));
+}
+
+TEST_F(Cli, LabelsThatMatchNoSampleAreRefused) {
+  write("labels.csv", "file,label\nother.png,3\n");
+  const Finished result =
+      run_planish({"auto", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
+                   example("preprocess.json"), "--labels", text("labels.csv"), "-o", text("out")});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_THAT(result.err, HasSubstr("other.png"));
+}
+
+TEST_F(Cli, AMisspeltMemberOfThePreprocessingIsRefused) {
+  const std::string spec = write("spec.json", R"({"maen":[0,0,0]})").string();
+  const Finished result = run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2),
+                                       "--preprocess", spec, "-o", text("c.json")});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_THAT(result.err, HasSubstr("maen"));
+}
+
+TEST_F(Cli, AFullDiskLeavesNothingBehind) {
+  const Finished result =
+      run_planish({"prepare", example("resnet8x4.onnx"), "-o", text("p.onnx")}, {.max_file_bytes = 100'000});
+  EXPECT_EQ(result.exit_status, 5) << result.err;
+  EXPECT_FALSE(fs::exists(path("p.onnx")));
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Cli, AnInterruptLeavesNothingBehind) {
+  const Finished result = run_planish({"auto", example("resnet8x4.onnx"), "--data", example("calibration"),
+                                       "--preprocess", example("preprocess.json"), "--bench-seconds", "60", "-o",
+                                       text("out")},
+                                      {.interrupt_after = std::chrono::milliseconds(3000)});
+  EXPECT_EQ(result.exit_status, 5) << result.err;
+  EXPECT_FALSE(fs::exists(path("out")));
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Cli, ErrorsAreOneJsonDocumentWithJson) {
+  const Finished result = run_planish({"inspect", "--json", text("none.onnx")});
+  EXPECT_EQ(result.exit_status, 3);
+  EXPECT_EQ(parse_json(result.out)["error"]["kind"], "not found");
+}
+
+}  // namespace
+}  // namespace planish::e2e

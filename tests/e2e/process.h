@@ -1,0 +1,28 @@
+// Runs the real command and brings back what it printed and how it ended.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace planish::e2e {
+
+struct Finished {
+  int exit_status = -1;  // 128 + signal when a signal ended it
+  std::string out = {};
+  std::string err = {};
+};
+
+struct RunConfig {
+  std::optional<std::uint64_t> max_file_bytes = {};              // RLIMIT_FSIZE: a disk that is full
+  std::optional<std::chrono::milliseconds> interrupt_after = {};  // SIGINT then
+  std::filesystem::path folder = {};                              // working folder
+};
+
+/// `planish` with `arguments`; at most two minutes.
+Finished run_planish(const std::vector<std::string>& arguments, const RunConfig& config = {});
+
+}  // namespace planish::e2e

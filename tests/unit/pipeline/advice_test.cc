@@ -1,0 +1,135 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "planish/pipeline/auto.h"
+#include "pipeline/advice.h"
+#include "pipeline/candidates.h"
+
+namespace planish::pipeline {
+namespace {
+
+using testing::Contains;
+using testing::Field;
+using testing::Not;
+
+auto has_code(const char* code) { return Contains(Field(&Advice::code, code)); }
+
+/// A report of a run that gives no reason for advice.
+AutoReport healthy() {
+  AutoReport report;
+  report.host.isa = {"avx512_vnni"};
+  report.host.cores_usable = 4;
+  report.calibration_samples = 200;
+  report.config.eval_data = "eval";
+  report.inspection.mode = RecommendedMode::kDynamic;
+  CandidateReport candidate;
+  candidate.quantized_mac_share = 0.99;
+  candidate.accuracy = AccuracyReport{};
+  candidate.accuracy->samples = 500;
+  report.candidates = {candidate};
+  report.chosen = 0;
+  return report;
+}
+
+TEST(Advice, AHealthyRunGivesNone) { EXPECT_TRUE(advice_for(healthy()).empty()); }
+
+TEST(Advice, NamesWhatWasRejectedWhenFp32IsHandedOut) {
+  AutoReport report = healthy();
+  report.chosen.reset();
+  report.candidates[0].rejected_because = "too slow";
+  EXPECT_THAT(advice_for(report), has_code("fp32-handed-out"));
+}
+
+TEST(Advice, SaysThatTheCpuHasNoDotProduct) {
+  AutoReport report = healthy();
+  report.host.isa = {"avx2"};
+  EXPECT_THAT(advice_for(report), has_code("no-int8-instructions"));
+}
+
+TEST(Advice, SeesPreprocessingThatDominates) {
+  AutoReport report = healthy();
+  report.end_to_end = EndToEndReport{};
+  report.end_to_end->chosen.latency_ms.p50 = 2.0;
+  report.end_to_end->preprocess.latency_ms.p50 = 1.5;
+  EXPECT_THAT(advice_for(report), has_code("preprocessing-dominates"));
+  report.end_to_end->preprocess.latency_ms.p50 = 0.1;
+  EXPECT_THAT(advice_for(report), Not(has_code("preprocessing-dominates")));
+}
+
+TEST(Advice, SeesThinData) {
+  AutoReport report = healthy();
+  report.calibration_samples = 3;
+  report.config.eval_data.reset();
+  report.candidates[0].accuracy->samples = 10;
+  const auto advice = advice_for(report);
+  EXPECT_THAT(advice, has_code("few-calibration-samples"));
+  EXPECT_THAT(advice, has_code("judged-on-calibration-data"));
+  EXPECT_THAT(advice, has_code("few-evaluation-samples"));
+}
+
+TEST(Advice, SeesThreadsBeyondTheCores) {
+  AutoReport report = healthy();
+  report.config.threads = 8;
+  EXPECT_THAT(advice_for(report), has_code("threads-above-cores"));
+}
+
+TEST(Advice, SeesANoisyMachine) {
+  AutoReport report = healthy();
+  report.bench.other_load_share = 0.5;
+  EXPECT_THAT(advice_for(report), has_code("noisy-machine"));
+}
+
+InspectReport work(double conv, double matmul) {
+  InspectReport report;
+  OperatorSummary first;
+  first.op_type = "Conv";
+  first.mac_share = conv;
+  OperatorSummary second;
+  second.op_type = "MatMul";
+  second.mac_share = matmul;
+  report.operators = {first, second};
+  report.mode = conv >= matmul ? RecommendedMode::kStatic : RecommendedMode::kDynamic;
+  return report;
+}
+
+HostReport host_with(const char* isa) {
+  HostReport host;
+  host.isa = {isa};
+  return host;
+}
+
+TEST(CandidateSpecs, DynamicIsNotTriedOnAConvolutionNetwork) {
+  for (const CandidateSpec& spec : candidate_specs(work(0.99, 0.01), host_with("avx512_vnni"))) {
+    EXPECT_EQ(spec.method, Method::kStatic);
+  }
+}
+
+TEST(CandidateSpecs, DynamicComesFirstOnATransformer) {
+  EXPECT_EQ(candidate_specs(work(0.0, 1.0), host_with("avx512_vnni")).front().method, Method::kDynamic);
+}
+
+TEST(CandidateSpecs, ActivationsAreUnsignedOnX86) {
+  for (const CandidateSpec& spec : candidate_specs(work(0.5, 0.5), host_with("avx512_vnni"))) {
+    EXPECT_EQ(spec.config.activation, DType::kUInt8);
+  }
+}
+
+TEST(CandidateSpecs, WeightsHaveSevenBitsWhereSumsSaturate) {
+  EXPECT_TRUE(candidate_specs(work(1.0, 0.0), host_with("avx2")).front().config.reduce_range);
+  EXPECT_FALSE(candidate_specs(work(1.0, 0.0), host_with("avx512_vnni")).front().config.reduce_range);
+}
+
+TEST(WithoutEnds, LeavesTheFirstAndLastMatrixOperator) {
+  Graph graph;
+  for (const char* op : {"Relu", "Conv", "Conv", "Gemm", "Softmax"}) {
+    Node node;
+    node.op_type = op;
+    node.name = std::string(op) + std::to_string(graph.nodes.size());
+    graph.nodes.push_back(node);
+  }
+  const CandidateSpec mixed = without_ends(CandidateSpec{}, graph);
+  EXPECT_THAT(mixed.config.exclude_nodes, testing::ElementsAre("Conv1", "Gemm3"));
+}
+
+}  // namespace
+}  // namespace planish::pipeline

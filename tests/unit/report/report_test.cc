@@ -1,0 +1,107 @@
+#include "planish/report/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+
+namespace planish {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+BenchResult result_of(const std::string& name, double milliseconds) {
+  BenchResult result;
+  result.name = name;
+  result.samples_ms = std::vector<double>(50, milliseconds);
+  result.turn_medians_ms = std::vector<double>(10, milliseconds);
+  result.latency_ms = summarize(result.samples_ms);
+  result.qps = 1000.0 / milliseconds;
+  return result;
+}
+
+AutoReport report_with_a_choice() {
+  AutoReport report;
+  report.source_path = "models/<net>.onnx";
+  report.baseline.name = "fp32";
+  report.baseline.bench = result_of("fp32", 3.0);
+  CandidateReport candidate;
+  candidate.name = "static-qdq-per-channel";
+  candidate.precision = Precision::kInt8;
+  candidate.method = Method::kStatic;
+  candidate.format = "qdq";
+  candidate.bench = result_of(candidate.name, 1.0);
+  candidate.speed_up = {3.0, 2.9, 3.1};
+  candidate.accuracy = AccuracyReport{};
+  candidate.accuracy->samples = 200;
+  candidate.accuracy->top1_agreement = 0.995;
+  candidate.accuracy->sample_cosines = {0.999, 0.9995};
+  candidate.kept_fp32 = {LeftNode{"softmax", "Softmax", "no integer kernel <that pays>"}};
+  report.candidates = {candidate};
+  report.chosen = 0;
+  report.end_to_end = EndToEndReport{result_of("fp32", 4.0), result_of("chosen", 2.0), result_of("pre", 1.0)};
+  report.advice = {Advice{"noisy-machine", "p95 & p99 \"far\" apart"}};
+  return report;
+}
+
+TEST(ReportJson, HoldsEveryMemberOfSchemaOne) {
+  const Json json = to_json(report_with_a_choice());
+  EXPECT_EQ(json["schema"], 1);
+  EXPECT_EQ(json["chosen"]["precision"], "int8");
+  EXPECT_EQ(json["chosen"]["method"], "static");
+  EXPECT_EQ(json["chosen"]["format"], "qdq");
+  EXPECT_EQ(json["chosen"]["engine"], "cpu");
+  EXPECT_EQ(json["chosen"]["path"], "model.onnx");
+  EXPECT_DOUBLE_EQ(json["speedup"].get<double>(), 3.0);
+  EXPECT_DOUBLE_EQ(json["baseline"]["latency_ms"]["p99"].get<double>(), 3.0);
+  EXPECT_DOUBLE_EQ(json["end_to_end"]["preprocess_ms"]["p50"].get<double>(), 1.0);
+  EXPECT_EQ(json["kept_fp32"][0]["op"], "Softmax");
+  EXPECT_EQ(json["advice"][0]["code"], "noisy-machine");
+  EXPECT_DOUBLE_EQ(json["accuracy"]["top1_agreement"].get<double>(), 0.995);
+}
+
+TEST(ReportJson, SaysFp32WhenNothingWasChosen) {
+  AutoReport report = report_with_a_choice();
+  report.chosen.reset();
+  report.candidates[0].rejected_because = "top-1 agreement 0.9 < 0.99";
+  const Json json = to_json(report);
+  EXPECT_EQ(json["chosen"]["precision"], "fp32");
+  EXPECT_EQ(json["chosen"]["format"], "none");
+  EXPECT_DOUBLE_EQ(json["speedup"].get<double>(), 1.0);
+  EXPECT_EQ(json["candidates"][0]["rejected_because"], "top-1 agreement 0.9 < 0.99");
+}
+
+TEST(ReportHtml, EscapesWhatComesFromOutside) {
+  const std::string html = to_html(report_with_a_choice());
+  EXPECT_THAT(html, Not(HasSubstr("<net>")));
+  EXPECT_THAT(html, HasSubstr("&lt;net&gt;.onnx"));
+  EXPECT_THAT(html, HasSubstr("no integer kernel &lt;that pays&gt;"));
+  EXPECT_THAT(html, HasSubstr("p95 &amp; p99 &quot;far&quot; apart"));
+}
+
+TEST(ReportHtml, NeedsNoNetwork) {
+  const std::string html = to_html(report_with_a_choice());
+  EXPECT_FALSE(std::regex_search(html, std::regex("https?:|src=|@import|url\\(|<script")));
+}
+
+TEST(ReportHtml, ClosesEveryElementThatItOpens) {
+  const std::string html = to_html(report_with_a_choice());
+  for (const std::string element : {"table", "svg", "div", "details", "ul", "h2", "tr", "td", "p", "span", "path"}) {
+    const auto count = [&](const std::string& pattern) {
+      const std::regex regex(pattern);
+      return std::distance(std::sregex_iterator(html.begin(), html.end(), regex), std::sregex_iterator());
+    };
+    const auto self_closed = count("<" + element + "( [^>]*)?/>");
+    EXPECT_EQ(count("<" + element + "( [^>]*)?>") - self_closed, count("</" + element + ">")) << element;
+  }
+}
+
+TEST(ReportHtml, IsWrittenForAReportWithNothingMeasured) {
+  AutoReport report;
+  report.source_path = "m.onnx";
+  EXPECT_THAT(to_html(report), HasSubstr("</html>"));
+}
+
+}  // namespace
+}  // namespace planish
