@@ -25,6 +25,7 @@ class Descriptor {
   ~Descriptor() {
     if (value_ >= 0) ::close(value_);
   }
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   [[nodiscard]] int get() const noexcept { return value_; }
@@ -49,25 +50,23 @@ class Descriptor {
       throw Error(ErrorCode::kExhausted, text);
     case EEXIST:
       throw Error(ErrorCode::kAlreadyExists, text);
+    case EISDIR:
+      throw Error(ErrorCode::kInvalidArgument, text);
     default:
       throw Error(ErrorCode::kUnavailable, text);
   }
 }
 
 Descriptor open_for_reading(const fs::path& path, struct stat& status) {
-  const int raw = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (raw < 0) throw_errno(path, "cannot open");
   // O_NONBLOCK: a FIFO in the place of a file must not hang the program.
-  if (::fstat(raw, &status) != 0) {
-    ::close(raw);
-    throw_errno(path, "cannot examine");
-  }
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (descriptor.get() < 0) throw_errno(path, "cannot open");
+  if (::fstat(descriptor.get(), &status) != 0) throw_errno(path, "cannot examine");
   if (!S_ISREG(status.st_mode)) {
-    ::close(raw);
     throw Error(ErrorCode::kInvalidArgument,
                 path.string() + " is a folder or a special file; expected a file");
   }
-  return Descriptor(raw);
+  return descriptor;
 }
 
 void sync_folder(const fs::path& folder) {
@@ -98,7 +97,8 @@ std::string read_file(const fs::path& path, std::size_t max_bytes) {
                                            std::to_string(max_bytes) + " bytes allowed here");
   };
   if (expected > max_bytes) refuse();
-  std::string bytes(expected, '\0');
+  // One byte more than expected: the read that finds the end needs no room of its own.
+  std::string bytes(expected + 1, '\0');
   std::size_t done = 0;
   // Files of /proc and /sys say size 0, and any file may grow while it is read: read to the end.
   for (;;) {

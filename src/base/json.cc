@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "planish/base/error.h"
@@ -49,7 +50,9 @@ bool has_type<double>(const Json& value) {
 }
 template <>
 bool has_type<std::int64_t>(const Json& value) {
-  return value.is_number_integer();
+  if (!value.is_number_integer()) return false;
+  // nlohmann would wrap an unsigned number beyond this.
+  return !value.is_number_unsigned() || std::in_range<std::int64_t>(value.get<std::uint64_t>());
 }
 template <>
 bool has_type<Json>(const Json&) {
@@ -95,7 +98,7 @@ T json_get(const Json& object, std::string_view key) {
                 "'" + std::string(key) + "' is missing; expected " + std::string(kTypeName<T>));
   }
   if (!has_type<T>(*found)) {
-    std::string shown = found->dump();
+    std::string shown = found->dump(-1, ' ', true, Json::error_handler_t::replace);
     if (shown.size() > 60) shown = shown.substr(0, 60) + "...";
     throw Error(ErrorCode::kInvalidArgument, "'" + std::string(key) + "' is " + shown +
                                                  "; expected " + std::string(kTypeName<T>));

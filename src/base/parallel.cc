@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -38,7 +39,11 @@ void parallel_for(std::size_t count, std::size_t threads,
   {
     std::vector<std::jthread> helpers;
     const std::size_t wanted = std::min(std::max<std::size_t>(threads, 1), count);
-    for (std::size_t i = 1; i < wanted; ++i) helpers.emplace_back(work);
+    try {
+      for (std::size_t i = 1; i < wanted; ++i) helpers.emplace_back(work);
+    } catch (const std::system_error&) {
+      // The system gives no more threads: those that there are do the work.
+    }
     work();
   }
   if (first_failure) std::rethrow_exception(first_failure);

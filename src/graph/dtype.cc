@@ -15,8 +15,8 @@ std::size_t byte_count(DType dtype, std::size_t element_count) {
                 "elements of type " + std::string(name_of(dtype)) + " have no fixed size");
   }
   if (bits >= 8) return checked_mul(element_count, static_cast<std::size_t>(bits / 8));
-  const auto per_byte = static_cast<std::size_t>(8 / bits);
-  return element_count / per_byte + (element_count % per_byte == 0 ? 0 : 1);
+  const auto width = static_cast<std::size_t>(bits);
+  return element_count / 8 * width + (element_count % 8 * width + 7) / 8;  // cannot overflow
 }
 
 float float_from_half(std::uint16_t bits) {

@@ -46,9 +46,16 @@ void for_each_outer_use(const Graph& graph, const std::function<void(const std::
 }
 
 void replace_outer_uses(Graph& graph, std::string_view from, std::string_view to) {
-  if (names_defined_in(graph).contains(std::string(from))) return;
+  const std::unordered_set<std::string> own = names_defined_in(graph);
+  if (own.contains(std::string(from))) return;
   for (Node& node : graph.nodes) {
-    std::ranges::replace(node.inputs, from, std::string(to));
+    const bool reads = std::ranges::find(node.inputs, from) != node.inputs.end();
+    if (reads && own.contains(std::string(to))) {
+      throw Error(ErrorCode::kUnsupported,
+                  "graph '" + graph.name + "' has a value '" + std::string(to) +
+                      "' of its own, so it cannot read the one of that name around it");
+    }
+    if (reads) std::ranges::replace(node.inputs, from, std::string(to));
     for_each_subgraph(node, [&](Graph& inner) { replace_outer_uses(inner, from, to); });
   }
 }
@@ -56,14 +63,18 @@ void replace_outer_uses(Graph& graph, std::string_view from, std::string_view to
 }  // namespace
 
 GraphIndex::GraphIndex(const Graph& graph) : graph_(&graph) {
+  const auto declare = [&](const ValueInfo& value) {
+    const bool said = !std::holds_alternative<std::monostate>(value.type.type);
+    if (said) types_[value.name] = &value.type;
+  };
   for (const ValueInfo& input : graph.inputs) {
     inputs_.insert(input.name);
-    types_[input.name] = &input.type;
+    declare(input);
   }
-  for (const ValueInfo& value : graph.values) types_[value.name] = &value.type;
+  std::ranges::for_each(graph.values, declare);
   for (const ValueInfo& output : graph.outputs) {
     outputs_.insert(output.name);
-    types_[output.name] = &output.type;
+    declare(output);
   }
   for (std::size_t i = 0; i < graph.initializers.size(); ++i) {
     initializers_.emplace(graph.initializers[i].name, i);
@@ -199,6 +210,14 @@ std::size_t remove_unused(Graph& graph) {
     if (keep) made.insert(node.outputs.begin(), node.outputs.end());
     return !keep;
   });
+  // An input whose default went would have to be given from then on.
+  for (const ValueInfo& input : graph.inputs) read.insert(input.name);
+  std::erase_if(graph.quantization_annotations, [&](const QuantizationAnnotation& annotation) {
+    return !made.contains(annotation.tensor_name) && !read.contains(annotation.tensor_name);
+  });
+  for (const QuantizationAnnotation& annotation : graph.quantization_annotations) {
+    for (const auto& [role, tensor] : annotation.parameters) read.insert(tensor);
+  }
   std::erase_if(graph.initializers, [&](const Initializer& i) { return !read.contains(i.name); });
   std::erase_if(graph.sparse_initializers,
                 [&](const SparseInitializer& s) { return !read.contains(s.values.name); });
@@ -210,6 +229,7 @@ std::size_t remove_unused(Graph& graph) {
 
 NameScope::NameScope(const Graph& graph) {
   for_each_graph(graph, [&](const Graph& inner) {
+    for (const ValueInfo& value : inner.values) taken_.insert(value.name);
     for (const ValueInfo& value : inner.inputs) taken_.insert(value.name);
     for (const ValueInfo& value : inner.outputs) taken_.insert(value.name);
     for (const Initializer& initializer : inner.initializers) taken_.insert(initializer.name);
@@ -225,9 +245,11 @@ NameScope::NameScope(const Graph& graph) {
 
 std::string NameScope::fresh(std::string_view wish) {
   std::string name(wish);
-  for (std::size_t i = 1; !taken_.insert(name).second; ++i) {
-    name = std::string(wish) + "_" + std::to_string(i);
-  }
+  if (taken_.insert(name).second) return name;
+  std::size_t& suffix = last_suffix_[name];
+  do {
+    name = std::string(wish) + "_" + std::to_string(++suffix);
+  } while (!taken_.insert(name).second);
   return name;
 }
 

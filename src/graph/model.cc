@@ -1,6 +1,7 @@
 #include "planish/graph/model.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "planish/base/error.h"
 
@@ -16,6 +17,22 @@ const T* typed_attribute(const Node& node, std::string_view name, std::string_vi
   if (const T* value = std::get_if<T>(&attribute->value)) return value;
   throw Error(ErrorCode::kCorrupt, "node '" + node.name + "' (" + node.op_type + "): attribute '" +
                                        std::string(name) + "' is not " + std::string(expected));
+}
+
+bool same_bits(float a, float b) {
+  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
+}
+
+bool same_value(const Attribute::Value& a, const Attribute::Value& b) {
+  const auto* number = std::get_if<float>(&a);
+  const auto* other_number = std::get_if<float>(&b);
+  if (number != nullptr && other_number != nullptr) return same_bits(*number, *other_number);
+  const auto* list = std::get_if<std::vector<float>>(&a);
+  const auto* other_list = std::get_if<std::vector<float>>(&b);
+  if (list != nullptr && other_list != nullptr) {
+    return std::ranges::equal(*list, *other_list, same_bits);
+  }
+  return a == b;
 }
 
 }  // namespace
@@ -49,14 +66,15 @@ std::vector<std::int64_t> Node::ints_attribute(std::string_view attribute,
 
 void Node::set_attribute(std::string_view attribute, Attribute::Value value) {
   const auto found = std::ranges::find(attributes, attribute, &Attribute::name);
-  if (found != attributes.end()) {
-    found->value = std::move(value);
+  Attribute replacement;
+  replacement.name = attribute;
+  replacement.value = std::move(value);
+  if (found == attributes.end()) {
+    attributes.push_back(std::move(replacement));
     return;
   }
-  Attribute added;
-  added.name = attribute;
-  added.value = std::move(value);
-  attributes.push_back(std::move(added));
+  replacement.doc_string = std::move(found->doc_string);
+  *found = std::move(replacement);
 }
 
 bool Node::remove_attribute(std::string_view attribute) {
@@ -68,6 +86,12 @@ const std::string& Node::input(std::size_t i) const {
 }
 const std::string& Node::output(std::size_t i) const {
   return i < outputs.size() ? outputs[i] : kNoName;
+}
+
+bool operator==(const Attribute& a, const Attribute& b) {
+  return a.name == b.name && same_value(a.value, b.value) && a.doc_string == b.doc_string &&
+         a.ref_attr_name == b.ref_attr_name && a.declared_type == b.declared_type &&
+         a.opaque == b.opaque;
 }
 
 bool operator==(const Node& a, const Node& b) {

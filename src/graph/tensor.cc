@@ -189,8 +189,11 @@ Tensor Tensor::reshaped(std::vector<std::int64_t> dims) const {
 }
 
 bool operator==(const Tensor& a, const Tensor& b) {
-  return a.dtype_ == b.dtype_ && a.dims_ == b.dims_ && std::ranges::equal(a.bytes_, b.bytes_) &&
-         std::ranges::equal(a.strings(), b.strings());
+  if (a.dtype_ != b.dtype_ || a.dims_ != b.dims_) return false;
+  if (a.dtype_ == DType::kString) return std::ranges::equal(a.strings(), b.strings());
+  // Equal types and dimensions have equally many bytes; copies share them.
+  return a.bytes_.empty() || a.bytes_.data() == b.bytes_.data() ||
+         std::memcmp(a.bytes_.data(), b.bytes_.data(), a.bytes_.size()) == 0;
 }
 
 }  // namespace planish

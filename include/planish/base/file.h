@@ -50,7 +50,7 @@ class AtomicFile {
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
   /// fsync, rename over `path`, fsync of the folder. Call once, last.
   void commit();
-  /// Where the bytes are before commit(); the file is complete after finish().
+  /// Where the bytes that were written are until commit().
   [[nodiscard]] const std::filesystem::path& temporary_path() const noexcept { return temporary_; }
 
  private:

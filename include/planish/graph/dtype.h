@@ -38,6 +38,8 @@ enum class DType : std::int32_t {
   kFloat8E8M0 = 24,
   kUInt2 = 25,
   kInt2 = 26,
+  kFloat6E2M3 = 27,
+  kFloat6E3M2 = 28,
 };
 
 /// What planish knows of one element type. `bits` is 0 where an element has no fixed size.
@@ -76,6 +78,8 @@ inline constexpr std::array kDTypes{
     DTypeRow{DType::kFloat8E8M0, "float8e8m0", 8, true},
     DTypeRow{DType::kUInt2, "uint2", 2, false},
     DTypeRow{DType::kInt2, "int2", 2, false},
+    DTypeRow{DType::kFloat6E2M3, "float6e2m3", 6, true},
+    DTypeRow{DType::kFloat6E3M2, "float6e3m2", 6, true},
 };
 
 constexpr bool dtypes_are_in_order() {
@@ -97,7 +101,8 @@ constexpr std::optional<DType> dtype_from_onnx(std::int32_t value) {
   return static_cast<DType>(value);
 }
 
-/// Bytes that `element_count` elements take, packed as ONNX packs them (two 4-bit elements a byte).
+/// Bytes that `element_count` elements take, packed without gaps as ONNX packs them (two 4-bit
+/// elements in a byte, four 6-bit elements in three).
 /// @throws Error(kCorrupt) on overflow, Error(kUnsupported) for strings and undefined.
 std::size_t byte_count(DType dtype, std::size_t element_count);
 

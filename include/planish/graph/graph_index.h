@@ -41,7 +41,7 @@ class GraphIndex {
   [[nodiscard]] const Initializer* constant(std::string_view value) const;
   /// Whether the only reader of `value` is one node input, and no graph output or subgraph.
   [[nodiscard]] bool has_single_use(std::string_view value) const;
-  /// The declared type of a graph input, output or value between; null when none is declared.
+  /// The declared type of a graph input, output or value between; null when none is said.
   [[nodiscard]] const ValueType* type(std::string_view value) const;
 
  private:
@@ -69,11 +69,13 @@ class GraphIndex {
 void sort_topologically(Graph& graph);
 
 /// Every reader of `from` (node inputs, also inside subgraphs) reads `to` instead. Graph outputs
-/// keep their names: they are not changed.
+/// keep their names: they are not changed. A subgraph with a value `from` of its own is left alone.
+/// @throws Error(kUnsupported) when a subgraph reads `from` and has a value `to` of its own.
 void replace_uses(Graph& graph, std::string_view from, std::string_view to);
 
-/// Removes nodes none of whose outputs is read, then initializers and value types that nothing
-/// uses. Says how many nodes went.
+/// Removes nodes none of whose outputs is read, then initializers, value types and quantization
+/// annotations that nothing uses; graph inputs stay, with their defaults. Nodes must be in
+/// topological order. Says how many nodes went.
 std::size_t remove_unused(Graph& graph);
 
 /// Names that are in use anywhere in a graph, for making new ones.
@@ -85,6 +87,7 @@ class NameScope {
 
  private:
   std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, std::size_t> last_suffix_;  // by wish: the next search starts there
 };
 
 /// Calls visit(graph) for `graph` and every graph inside its nodes' attributes, outermost first.

@@ -20,6 +20,7 @@
 namespace planish {
 
 /// metadata_props, in file order. Keys are not unique in ONNX, so this is not a map.
+/// (An entry with fields of a newer ONNX version is not here but in its parent's `opaque`.)
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 /// A constant of a graph.
@@ -67,6 +68,7 @@ struct Attribute {
   std::string ref_attr_name = {};
   std::int32_t declared_type = 0;  // AttributeProto.type as written, used when value is monostate
   std::string opaque = {};
+  /// Floats are compared by their bits, as tensors are (NaN equals the same NaN).
   friend bool operator==(const Attribute&, const Attribute&);
 };
 
@@ -92,7 +94,7 @@ struct Node {
                                              std::string_view fallback) const;
   [[nodiscard]] std::vector<std::int64_t> ints_attribute(
       std::string_view attribute, std::vector<std::int64_t> fallback = {}) const;
-  /// Replaces the attribute of that name, or adds it.
+  /// Replaces the attribute of that name (only its doc_string stays), or adds it.
   void set_attribute(std::string_view attribute, Attribute::Value value);
   /// Removes the attribute of that name; says whether it was there.
   bool remove_attribute(std::string_view attribute);
@@ -132,15 +134,10 @@ struct Graph {
   friend bool operator==(const Graph&, const Graph&) = default;
 };
 
-inline bool operator==(const Attribute& a, const Attribute& b) {
-  return a.name == b.name && a.value == b.value && a.doc_string == b.doc_string &&
-         a.ref_attr_name == b.ref_attr_name && a.declared_type == b.declared_type &&
-         a.opaque == b.opaque;
-}
-
 struct OpsetImport {
   std::string domain = {};  // "" is ONNX's own
   std::int64_t version = 0;
+  std::string opaque = {};
   friend bool operator==(const OpsetImport&, const OpsetImport&) = default;
 };
 

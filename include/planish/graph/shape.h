@@ -16,6 +16,7 @@ namespace planish {
 struct Dim {
   std::variant<std::monostate, std::int64_t, std::string> value = {};
   std::string denotation = {};  // ONNX's DimensionDenotation, kept
+  std::string opaque = {};      // fields of newer ONNX versions, serialized, kept
 
   Dim() = default;
   Dim(std::int64_t number) : value(number) {}                    // NOLINT: reads as a literal
