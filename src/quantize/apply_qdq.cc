@@ -1,0 +1,212 @@
+// Writes the Q/DQ pairs of a plan into a model.
+#include <unordered_map>
+
+#include "quantize/names.h"
+#include "quantize/planners.h"
+#include "quantize/rewriter.h"
+#include "quantize/selection.h"
+#include "quantize/weights.h"
+
+namespace planish::quantize_detail {
+namespace {
+
+class QdqRewriter {
+ public:
+  QdqRewriter(const QuantizationPlan& plan, const Model& model)
+      : plan_(plan),
+        rewriter_(plan, model),
+        graph_(rewriter_.graph()),
+        original_count_(graph_.nodes.size()),
+        domain_(plan.config.contrib_qdq ? kContribDomain : "") {
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      for (const std::string& input : graph_.nodes[i].inputs) {
+        if (!input.empty()) readers_[input].push_back(i);
+      }
+      for (const std::string& output : graph_.nodes[i].outputs) makers_[output].push_back(i);
+    }
+    for (const ValueInfo& output : graph_.outputs) outputs_.insert(output.name);
+  }
+
+  Model run() {
+    absorb_clamps();
+    copy_shared_biases();
+    reset_beta();
+    for (const TensorPlan& tensor : plan_.tensors) {
+      if (tensor.role != TensorRole::kActivation) {
+        add_constant_dq(tensor);
+      } else {
+        add_activation_pair(tensor);
+      }
+    }
+    for (const BiasPlan& bias : plan_.biases) {
+      if (!bias.scales.empty()) add_bias_dq(bias);
+    }
+    remove_absorbed();
+    if (plan_.config.contrib_qdq) rewriter_.model().set_opset(kContribDomain, 1);
+    return rewriter_.finish(plan_.config.qdq_pair_on_weights);
+  }
+
+ private:
+  void absorb_clamps() {
+    for (std::size_t i = 0; i < original_count_; ++i) {
+      if (plan_.nodes[i].action != NodeAction::kAbsorb) continue;
+      const std::string input = graph_.nodes[i].input(0);
+      const std::string output = graph_.nodes[i].output(0);
+      rename_made(input, output);
+    }
+  }
+
+  /// The makers of `from` write `to` instead.
+  void rename_made(const std::string& from, const std::string& to) {
+    const std::vector<std::size_t> makers = makers_[from];
+    for (const std::size_t maker : makers) {
+      for (std::string& output : graph_.nodes[maker].outputs) {
+        if (output == from) output = to;
+      }
+    }
+    makers_[from].clear();
+    auto& merged = makers_[to];
+    merged.insert(merged.end(), makers.begin(), makers.end());
+  }
+
+  void replace_reads(const std::string& from, const std::string& to) {
+    for (const std::size_t reader : readers_[from]) {
+      for (std::string& input : graph_.nodes[reader].inputs) {
+        if (input == from) input = to;
+      }
+    }
+  }
+
+  void copy_shared_biases() {
+    for (const BiasPlan& bias : plan_.biases) {
+      if (bias.copy == bias.bias) continue;
+      const Initializer* source = rewriter_.constant(bias.bias);
+      if (source == nullptr) continue;
+      rewriter_.add_constant(bias.copy, Tensor(source->value));
+      for (std::string& input : graph_.nodes[bias.node].inputs) {
+        if (input == bias.bias) input = bias.copy;
+      }
+    }
+  }
+
+  /// An int32 bias carries beta in its scale.
+  void reset_beta() {
+    for (const BiasPlan& bias : plan_.biases) {
+      Node& node = graph_.nodes[bias.node];
+      if (node.op_type == "Gemm" && !bias.scales.empty() && node.find_attribute("beta") != nullptr)
+        node.set_attribute("beta", 1.0F);
+    }
+  }
+
+  void add_node(const char* op_type, std::vector<std::string> inputs, std::string output,
+                std::string name, std::optional<std::size_t> axis) {
+    Node node = make_node(op_type, std::move(inputs), {std::move(output)}, std::move(name),
+                          std::string(domain_));
+    if (axis) node.set_attribute("axis", static_cast<std::int64_t>(*axis));
+    graph_.nodes.push_back(std::move(node));
+  }
+
+  void add_pair(const std::string& from, const std::string& integers, const std::string& to,
+                const std::string& suffix, const TensorPlan& tensor, const TensorPlan& params) {
+    const std::string scale = scale_name(params.tensor);
+    const std::string zero = zero_point_name(params.tensor);
+    add_node("QuantizeLinear", {from, scale, zero}, integers, q_node_name(tensor.tensor) + suffix,
+             params.axis);
+    add_node("DequantizeLinear", {integers, scale, zero}, to, dq_node_name(tensor.tensor) + suffix,
+             params.axis);
+  }
+
+  void add_constant_dq(const TensorPlan& tensor) {
+    const std::string& name = tensor.tensor;
+    rewriter_.add_params(tensor);
+    replace_reads(name, dq_output_name(name));
+    if (plan_.config.qdq_pair_on_weights) {
+      add_pair(name, q_output_name(name), dq_output_name(name), "", tensor, tensor);
+      return;
+    }
+    const Tensor values = rewriter_.constant(name)->value;
+    rewriter_.add_constant(quantized_name(name), quantized_tensor(values, tensor));
+    add_node("DequantizeLinear", {quantized_name(name), scale_name(name), zero_point_name(name)},
+             dq_output_name(name), dq_node_name(name), tensor.axis);
+  }
+
+  void add_activation_pair(const TensorPlan& tensor) {
+    const std::string& name = tensor.tensor;
+    const TensorPlan& params = rewriter_.root_of(tensor);
+    if (tensor.shares.empty()) rewriter_.add_params(tensor);
+    const std::vector<std::size_t> receivers = admitted_receivers(name);
+    if (plan_.config.dedicated_qdq_pairs && receivers.size() > 1) {
+      return add_dedicated_pairs(tensor, params, receivers);
+    }
+    if (outputs_.contains(name)) {
+      rename_made(name, q_input_name(name));
+      add_pair(q_input_name(name), q_output_name(name), name, "", tensor, params);
+    } else {
+      replace_reads(name, dq_output_name(name));
+      add_pair(name, q_output_name(name), dq_output_name(name), "", tensor, params);
+    }
+  }
+
+  /// Readers among the nodes that the user's lists admit, once per input.
+  [[nodiscard]] std::vector<std::size_t> admitted_receivers(const std::string& tensor) const {
+    std::vector<std::size_t> receivers;
+    const auto found = readers_.find(tensor);
+    if (found == readers_.end()) return receivers;
+    for (const std::size_t reader : found->second) {
+      const LeaveReason code = plan_.nodes[reader].code;
+      if (code != LeaveReason::kNoRule && code != LeaveReason::kNotSelected &&
+          code != LeaveReason::kExcluded)
+        receivers.push_back(reader);
+    }
+    return receivers;
+  }
+
+  void add_dedicated_pairs(const TensorPlan& tensor, const TensorPlan& params,
+                           const std::vector<std::size_t>& receivers) {
+    for (std::size_t k = 0; k < receivers.size(); ++k) {
+      const std::string suffix = "_" + std::to_string(k + 1);
+      const std::string to = dq_output_name(tensor.tensor) + suffix;
+      add_pair(tensor.tensor, q_output_name(tensor.tensor) + suffix, to, suffix, tensor, params);
+      for (std::string& input : graph_.nodes[receivers[k]].inputs) {
+        if (input == tensor.tensor) input = to;
+      }
+    }
+  }
+
+  void add_bias_dq(const BiasPlan& bias) {
+    rewriter_.add_bias(bias);
+    rewriter_.remove_constant(bias.copy);
+    const std::string name = quantized_name(bias.copy);
+    std::optional<std::size_t> axis;
+    if (bias.scales.size() > 1) axis = 0;
+    add_node("DequantizeLinear", {name, scale_name(name), zero_point_name(name)}, bias.copy,
+             dq_node_name(bias.copy), axis);
+  }
+
+  void remove_absorbed() {
+    std::vector<Node> kept;
+    kept.reserve(graph_.nodes.size());
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      if (i < original_count_ && plan_.nodes[i].action == NodeAction::kAbsorb) continue;
+      kept.push_back(std::move(graph_.nodes[i]));
+    }
+    graph_.nodes = std::move(kept);
+  }
+
+  const QuantizationPlan& plan_;
+  Rewriter rewriter_;
+  Graph& graph_;
+  std::size_t original_count_;
+  std::string_view domain_;
+  std::unordered_map<std::string, std::vector<std::size_t>> readers_;  // nodes, once per input
+  std::unordered_map<std::string, std::vector<std::size_t>> makers_;
+  std::unordered_set<std::string> outputs_;
+};
+
+}  // namespace
+
+Model apply_qdq(const QuantizationPlan& plan, const Model& model) {
+  return QdqRewriter(plan, model).run();
+}
+
+}  // namespace planish::quantize_detail

@@ -1,0 +1,145 @@
+#include "planish/quantize/plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "planish/base/error.h"
+#include "planish/graph/graph_index.h"
+#include "quantize/planners.h"
+#include "quantize/selection.h"
+
+namespace planish {
+namespace {
+
+using quantize_detail::GraphFacts;
+using quantize_detail::PlanInput;
+using quantize_detail::Ranges;
+
+bool is_dynamic(const QuantizationConfig& config) {
+  return config.mode == QuantizationMode::kDynamic;
+}
+
+bool is_best(const QuantizationConfig& config) {
+  return config.profile == QuantizationProfile::kBest;
+}
+
+void require_opset(const Model& model, const QuantizationConfig& config) {
+  const std::int64_t opset = model.opset();
+  std::int64_t needed = 10;
+  std::string what = "quantized operators";
+  const auto ask = [&](std::int64_t version, const char* reason) {
+    if (version <= needed) return;
+    needed = version;
+    what = reason;
+  };
+  if (is_dynamic(config)) ask(11, "DynamicQuantizeLinear");
+  const bool qdq = !is_dynamic(config) && config.format == QuantizationFormat::kQdq;
+  if (qdq && config.weights == Granularity::kPerChannel && is_best(config))
+    ask(13, "DequantizeLinear with one scale per channel");
+  const bool wide = config.activation == DType::kUInt16 || config.activation == DType::kInt16 ||
+                    config.weight == DType::kUInt16 || config.weight == DType::kInt16;
+  if (wide && !config.contrib_qdq) ask(21, "QuantizeLinear to 16 bits");
+  if (opset >= needed) return;
+  throw Error(ErrorCode::kUnsupported, "the model is of opset " + std::to_string(opset) + "; " +
+                                           what + " needs " + std::to_string(needed) +
+                                           ": raise the model's opset, or quantize per tensor");
+}
+
+Ranges ranges_of(const Model& model, const GraphFacts& facts, const CalibrationTable& table,
+                 const QuantizationConfig& config, const std::vector<NodeDecision>& decisions) {
+  return quantize_detail::adjusted_ranges(model.graph, facts, table,
+                                          quantize_detail::taken(decisions), config.profile);
+}
+
+/// What the calibrators of ONNX Runtime observe: all float values around the admitted types.
+void add_observed_by_peer(const Model& model, const GraphFacts& facts,
+                          const QuantizationConfig& config, std::set<std::string>& targets) {
+  QuantizationConfig by_type = config;
+  by_type.exclude_nodes.clear();
+  by_type.include_nodes.clear();
+  const auto admitted = quantize_detail::admitted_nodes(model.graph, by_type);
+  for (std::size_t i = 0; i < admitted.size(); ++i) {
+    if (admitted[i].action == NodeAction::kLeave) continue;
+    const Node& node = model.graph.nodes[i];
+    for (const auto* names : {&node.inputs, &node.outputs}) {
+      for (const std::string& name : *names) {
+        if (facts.is_float(name) && facts.constant(name) == nullptr) targets.insert(name);
+      }
+    }
+  }
+}
+
+/// Values around the nodes that profile best takes, but for those whose parameters follow from
+/// another tensor: outputs that share, and what only a clamp reads.
+void add_needed(const Model& model, const GraphFacts& facts, const QuantizationConfig& config,
+                std::set<std::string>& targets) {
+  auto decisions = quantize_detail::admitted_nodes(model.graph, config);
+  quantize_detail::select_best_static(model, facts, config, nullptr, decisions);
+  std::set<std::string> derived;
+  for (std::size_t i = 0; i < decisions.size(); ++i) {
+    if (decisions[i].action == NodeAction::kLeave) continue;
+    const Node& node = model.graph.nodes[i];
+    const OpRule& rule = *find_op_rule(node.op_type);
+    const bool is_pool = node.op_type == "AveragePool";  // has a range of its own in QOperator
+    if ((rule.qdq == QdqRule::kShares && !is_pool) || rule.qdq == QdqRule::kSplit) {
+      derived.insert(node.outputs.begin(), node.outputs.end());
+    }
+    if (rule.qdq == QdqRule::kClamp && facts.index().has_single_use(node.input(0))) {
+      derived.insert(node.input(0));
+    }
+    for (const auto* names : {&node.inputs, &node.outputs}) {
+      for (const std::string& name : *names) {
+        if (facts.is_float(name) && facts.constant(name) == nullptr) targets.insert(name);
+      }
+    }
+  }
+  for (const std::string& name : derived) targets.erase(name);
+}
+
+}  // namespace
+
+const TensorPlan* QuantizationPlan::find(std::string_view tensor) const {
+  const auto found = std::ranges::find(tensors, tensor, &TensorPlan::tensor);
+  return found == tensors.end() ? nullptr : &*found;
+}
+
+QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& table,
+                                   const QuantizationConfig& config) {
+  validate(config);
+  require_opset(model, config);
+  const GraphFacts facts(model.graph);
+  if (is_dynamic(config)) {
+    const Ranges none;
+    return quantize_detail::plan_dynamic(PlanInput{model, facts, config, none});
+  }
+  auto decisions = quantize_detail::admitted_nodes(model.graph, config);
+  const Ranges ranges = ranges_of(model, facts, table, config, decisions);
+  if (is_best(config))
+    quantize_detail::select_best_static(model, facts, config, &ranges, decisions);
+  PlanInput input{model, facts, config, ranges, std::move(decisions)};
+  return config.format == QuantizationFormat::kQdq
+             ? quantize_detail::plan_qdq(std::move(input))
+             : quantize_detail::plan_qoperator(std::move(input));
+}
+
+Model apply(const QuantizationPlan& plan, const Model& model) {
+  if (is_dynamic(plan.config)) return quantize_detail::apply_dynamic(plan, model);
+  return plan.config.format == QuantizationFormat::kQdq
+             ? quantize_detail::apply_qdq(plan, model)
+             : quantize_detail::apply_qoperator(plan, model);
+}
+
+std::vector<std::string> calibration_targets(const Model& model, const QuantizationConfig& config) {
+  validate(config);
+  if (is_dynamic(config)) return {};
+  const GraphFacts facts(model.graph);
+  std::set<std::string> targets;
+  if (is_best(config)) {
+    add_needed(model, facts, config, targets);
+  } else {
+    add_observed_by_peer(model, facts, config, targets);
+  }
+  return {targets.begin(), targets.end()};
+}
+
+}  // namespace planish

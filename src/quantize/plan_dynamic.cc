@@ -1,0 +1,228 @@
+// Plans dynamic quantization: weights now, activations when the model runs.
+#include <algorithm>
+#include <unordered_set>
+
+#include "planish/quantize/op_rules.h"
+#include "quantize/gemm_split.h"
+#include "quantize/planners.h"
+#include "quantize/selection.h"
+#include "quantize/weights.h"
+
+namespace planish::quantize_detail {
+namespace {
+
+/// Under profile best the others gain nothing: ConvInteger is slow, the rest only moves data.
+bool pays_in_dynamic_mode(DynamicRule rule) {
+  return rule == DynamicRule::kMatMul || rule == DynamicRule::kAttention ||
+         rule == DynamicRule::kLstm;
+}
+
+class DynamicPlanner {
+ public:
+  /// `split`: the model with Gemms split; decisions are about its nodes.
+  DynamicPlanner(const SplitModel& split, const QuantizationConfig& config,
+                 std::vector<NodeDecision> decisions)
+      : graph_(split.model.graph),
+        facts_(split.model.graph),
+        config_(config),
+        decisions_(std::move(decisions)) {}
+
+  void run() {
+    for (std::size_t i = 0; i < decisions_.size(); ++i) {
+      if (decisions_[i].action == NodeAction::kQuantize) decide(i);
+    }
+  }
+
+  [[nodiscard]] const std::vector<NodeDecision>& decisions() const { return decisions_; }
+  [[nodiscard]] std::vector<TensorPlan> take_tensors() { return std::move(tensors_); }
+
+ private:
+  void decide(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    const OpRule* rule = find_op_rule(node.op_type);
+    const DynamicRule form = rule == nullptr ? DynamicRule::kNone : rule->dynamic;
+    if (form == DynamicRule::kNone) return leave(decisions_[i], LeaveReason::kNoRule);
+    if (config_.profile == QuantizationProfile::kBest && !pays_in_dynamic_mode(form))
+      return leave(decisions_[i], LeaveReason::kNoIntegerKernel);
+    switch (form) {
+      case DynamicRule::kNone:
+        return;
+      case DynamicRule::kMatMul:
+        return decide_matmul(i);
+      case DynamicRule::kConv:
+        return decide_conv(i);
+      case DynamicRule::kAttention:
+        return decide_attention(i);
+      case DynamicRule::kLstm:
+        return decide_lstm(i);
+      case DynamicRule::kShares:
+        if (!facts_.is_float(node.input(0))) return leave(decisions_[i], LeaveReason::kNotFloat);
+        if (!integers_.contains(node.input(0))) return leave(decisions_[i], LeaveReason::kNotFed);
+        integers_.insert(node.output(0));
+        return;
+      case DynamicRule::kGather:
+        if (!facts_.is_float_constant(node.input(0)))
+          return leave(decisions_[i], LeaveReason::kNotFloat);
+        make_integer(node.input(0));
+        integers_.insert(node.output(0));
+        return;
+      case DynamicRule::kEmbedLayerNorm:
+        return decide_embedding(i);
+    }
+  }
+
+  void decide_matmul(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    // Gemms that could not be split.
+    if (node.op_type == "Gemm")
+      return leave(decisions_[i], LeaveReason::kUnsupportedForm, "scaling");
+    if (!facts_.is_float(node.input(0)) && !facts_.is_float(node.input(1)))
+      return leave(decisions_[i], LeaveReason::kNotFloat);
+    const Initializer* weight = facts_.constant(node.input(1));
+    if (weight == nullptr && config_.matmul_const_b_only.value_or(true))
+      return leave(decisions_[i], LeaveReason::kWeightNotConstant);
+    if (config_.profile == QuantizationProfile::kBest && weight != nullptr &&
+        weight->value.rank() != 2 && config_.weights == Granularity::kPerChannel)
+      return leave(decisions_[i], LeaveReason::kUnsupportedForm, "weight of another rank than 2");
+    make_integer(node.input(0));
+    make_weight(node.input(1), -1, config_.weight);
+  }
+
+  void decide_conv(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    if (!facts_.is_float(node.input(0))) return leave(decisions_[i], LeaveReason::kNotFloat);
+    if (facts_.constant(node.input(1)) == nullptr)
+      return leave(decisions_[i], LeaveReason::kWeightNotConstant);
+    make_integer(node.input(0));
+    make_weight(node.input(1), std::nullopt, config_.weight);
+  }
+
+  void decide_attention(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    if (node.find_attribute("qkv_hidden_sizes") != nullptr)
+      return leave(decisions_[i], LeaveReason::kUnsupportedForm, "sizes per head");
+    if (facts_.constant(node.input(1)) == nullptr)
+      return leave(decisions_[i], LeaveReason::kWeightNotConstant);
+    make_integer(node.input(0));
+    make_weight(node.input(1), -1, config_.weight);
+  }
+
+  /// W [directions, 4H, I], R [directions, 4H, H]: a scale per row, or per direction.
+  void decide_lstm(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    if (!facts_.is_float(node.input(0))) return leave(decisions_[i], LeaveReason::kNotFloat);
+    for (const std::size_t k : {1U, 2U}) {
+      const Initializer* weight = facts_.constant(node.input(k));
+      if (weight == nullptr || !facts_.is_float(node.input(k)))
+        return leave(decisions_[i], LeaveReason::kWeightNotConstant);
+      if (weight->value.rank() != 3)
+        return leave(decisions_[i], LeaveReason::kUnsupportedForm,
+                     "weights of another rank than 3");
+    }
+    for (const std::size_t k : {1U, 2U}) make_lstm_weight(node.input(k));
+  }
+
+  void make_lstm_weight(const std::string& name) {
+    if (integers_.contains(name)) return;
+    Initializer weight = *facts_.constant(name);
+    if (config_.weights == Granularity::kPerChannel) {
+      const auto& dims = weight.value.dims();
+      weight.value = weight.value.reshaped({dims[0] * dims[1], dims[2]});
+    }
+    add(plan_initializer(weight, TensorRole::kWeight, DType::kInt8, 0,
+                         weight_symmetry(config_, DType::kInt8), integers_used(), config_));
+  }
+
+  void decide_embedding(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    if (node.outputs.size() > 2)
+      return leave(decisions_[i], LeaveReason::kUnsupportedForm, "third output");
+    for (std::size_t k = 2; k <= 6; ++k) {
+      if (!node.input(k).empty()) make_integer(node.input(k));
+    }
+  }
+
+  [[nodiscard]] IntegerRange integers_used() const {
+    return config_.reduce_range ? IntegerRange::kReduced : IntegerRange::kFull;
+  }
+
+  void add(TensorPlan tensor) {
+    integers_.insert(tensor.tensor);
+    tensors_.push_back(std::move(tensor));
+  }
+
+  /// Constants are planned; others are measured at run time.
+  void make_integer(const std::string& tensor) {
+    if (integers_.contains(tensor)) return;
+    const Initializer* constant = facts_.constant(tensor);
+    if (constant != nullptr) return add(plan_operand(*constant, config_));
+    integers_.insert(tensor);
+  }
+
+  void make_weight(const std::string& tensor, std::optional<std::int64_t> axis, DType dtype) {
+    if (integers_.contains(tensor)) return;
+    const Initializer* constant = facts_.constant(tensor);
+    if (constant == nullptr) return make_integer(tensor);
+    std::optional<std::size_t> channels;
+    if (axis && config_.weights == Granularity::kPerChannel)
+      channels = normalized_axis(*axis, constant->value.rank());
+    add(plan_initializer(*constant, TensorRole::kWeight, dtype, channels,
+                         weight_symmetry(config_, dtype), integers_used(), config_));
+  }
+
+  const Graph& graph_;
+  GraphFacts facts_;
+  const QuantizationConfig& config_;
+  std::vector<NodeDecision> decisions_;
+  std::vector<TensorPlan> tensors_;
+  std::unordered_set<std::string> integers_;
+};
+
+/// A Gemm is wanted when its type or MatMul is, and its name does not speak against it.
+std::vector<NodeDecision> admit_gemms(const Graph& graph, const QuantizationConfig& config) {
+  QuantizationConfig with_gemm = config;
+  const bool has_matmul = std::ranges::count(config.op_types, "MatMul") > 0;
+  if (config.op_types.empty()) {
+    for (const OpRule& rule : kOpRules) {
+      if (rule.dynamic != DynamicRule::kNone) with_gemm.op_types.emplace_back(rule.op_type);
+    }
+  } else if (has_matmul) {
+    with_gemm.op_types.emplace_back("Gemm");
+  }
+  return admitted_nodes(graph, with_gemm);
+}
+
+}  // namespace
+
+QuantizationPlan plan_dynamic(PlanInput input) {
+  const bool is_parity = input.is_parity();
+  std::vector<NodeDecision> decisions = admit_gemms(input.model.graph, input.config);
+  const std::vector<bool> wanted =
+      is_parity ? std::vector<bool>(decisions.size(), true) : taken(decisions);
+  const SplitModel split = split_gemms(input.model, wanted);
+  // ONNX Runtime looks for the names of the split nodes in the user's lists.
+  std::vector<NodeDecision> split_decisions = admitted_nodes(split.model.graph, input.config);
+  for (std::size_t i = 0; i < split_decisions.size() && !is_parity; ++i) {
+    const Node& node = split.model.graph.nodes[i];
+    const bool is_product = node.op_type == "MatMul" || node.op_type == "Gemm";
+    if (is_product) split_decisions[i] = decisions[split.origin[i]];
+  }
+  DynamicPlanner planner(split, input.config, std::move(split_decisions));
+  planner.run();
+  for (std::size_t i = 0; i < split.origin.size(); ++i) {
+    const Node& node = split.model.graph.nodes[i];
+    const Node& original = input.model.graph.nodes[split.origin[i]];
+    if (original.op_type == "Gemm" && node.op_type != "MatMul" && node.op_type != "Gemm") continue;
+    NodeDecision decision = planner.decisions()[i];
+    decision.node = original.name;
+    decision.op_type = original.op_type;
+    decisions[split.origin[i]] = std::move(decision);
+  }
+  QuantizationPlan plan;
+  plan.config = input.config;
+  plan.nodes = std::move(decisions);
+  plan.tensors = planner.take_tensors();
+  return plan;
+}
+
+}  // namespace planish::quantize_detail

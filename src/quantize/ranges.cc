@@ -1,0 +1,44 @@
+#include "quantize/ranges.h"
+
+namespace planish::quantize_detail {
+namespace {
+
+bool is_clamp(const Node& node) { return node.op_type == "Relu" || node.op_type == "Clip"; }
+
+}  // namespace
+
+Ranges adjusted_ranges(const Graph& graph, const GraphFacts& facts, const CalibrationTable& table,
+                       const std::vector<bool>& selected, QuantizationProfile profile) {
+  Ranges ranges = table.ranges;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    if (!selected[i]) continue;
+    if (node.op_type == "Softmax") {
+      ranges[node.output(0)] = TensorRange{0.0F, 1.0F};
+      continue;
+    }
+    if (!is_clamp(node) || facts.index().uses(node.input(0)).size() != 1) continue;
+    const auto after = ranges.find(node.output(0));
+    if (after == ranges.end()) continue;
+    if (profile == QuantizationProfile::kOnnxRuntime132 && !ranges.contains(node.input(0)))
+      continue;
+    // A graph output is read by the caller too, who wants the values that the clamp cuts off.
+    if (profile == QuantizationProfile::kBest && facts.index().is_graph_output(node.input(0)))
+      continue;
+    const TensorRange range = after->second;
+    ranges[node.input(0)] = range;
+  }
+  return ranges;
+}
+
+QuantizationParams activation_params(TensorRange range, DType scale_dtype,
+                                     const QuantizationConfig& config) {
+  ParamsOptions options;
+  options.symmetry = config.symmetric_activations ? Symmetry::kSymmetric : Symmetry::kAsymmetric;
+  options.min_real_range = config.min_real_range;
+  options.restrict_zero_point = config.restricted_zero_points;
+  options.scale_dtype = scale_dtype;
+  return params_for(range, config.activation, options);
+}
+
+}  // namespace planish::quantize_detail

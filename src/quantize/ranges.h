@@ -1,0 +1,28 @@
+// The activation ranges that a plan uses: the calibrated ones, adjusted by what follows a tensor.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "planish/quantize/plan.h"
+#include "quantize/graph_facts.h"
+
+namespace planish::quantize_detail {
+
+using Ranges = std::map<std::string, TensorRange, std::less<>>;
+
+/// The table's ranges, where
+///  - a tensor that only a Relu or Clip reads has the range of that node's output: the integers
+///    then clamp for free, and none is spent on values that the node would cut off;
+///  - the output of Softmax has [0, 1].
+/// Only nodes that `selected` admits (one flag per node) count. Source: adjust_tensor_ranges of the
+/// onnxruntime 1.32 Python package; profile best does not need the unclamped range to be there.
+Ranges adjusted_ranges(const Graph& graph, const GraphFacts& facts, const CalibrationTable& table,
+                       const std::vector<bool>& selected, QuantizationProfile profile);
+
+/// The parameters of an activation of range `range` under `config`.
+QuantizationParams activation_params(TensorRange range, DType scale_dtype,
+                                     const QuantizationConfig& config);
+
+}  // namespace planish::quantize_detail

@@ -1,0 +1,185 @@
+#include "quantize/rewriter.h"
+
+#include <algorithm>
+#include <map>
+
+#include "planish/base/error.h"
+#include "planish/graph/graph_index.h"
+#include "quantize/names.h"
+#include "quantize/weights.h"
+
+namespace planish::quantize_detail {
+namespace {
+
+void require_same_nodes(const QuantizationPlan& plan, const Graph& graph) {
+  const auto same = [](const NodeDecision& decision, const Node& node) {
+    return decision.node == node.name && decision.op_type == node.op_type;
+  };
+  if (std::ranges::equal(plan.nodes, graph.nodes, same)) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "the plan (" + std::to_string(plan.nodes.size()) +
+                  " nodes) was made for another model than this one (" +
+                  std::to_string(graph.nodes.size()) + " nodes)");
+}
+
+}  // namespace
+
+Node make_node(std::string op_type, std::vector<std::string> inputs,
+               std::vector<std::string> outputs, std::string name, std::string domain) {
+  Node node;
+  node.op_type = std::move(op_type);
+  node.inputs = std::move(inputs);
+  node.outputs = std::move(outputs);
+  node.name = std::move(name);
+  node.domain = std::move(domain);
+  return node;
+}
+
+Rewriter::Rewriter(const QuantizationPlan& plan, const Model& model) : plan_(plan), model_(model) {
+  require_same_nodes(plan, model.graph);
+  for (const TensorPlan& tensor : plan.tensors) tensors_.emplace(tensor.tensor, &tensor);
+  for (std::size_t i = 0; i < model_.graph.initializers.size(); ++i) {
+    constants_.emplace(model_.graph.initializers[i].name, i);
+  }
+}
+
+const TensorPlan* Rewriter::find(const std::string& tensor) const {
+  const auto found = tensors_.find(tensor);
+  return found == tensors_.end() ? nullptr : found->second;
+}
+
+const TensorPlan& Rewriter::root_of(const TensorPlan& tensor) const {
+  const TensorPlan* root = &tensor;
+  for (std::size_t hops = 0; !root->shares.empty(); ++hops) {
+    const TensorPlan* next = find(root->shares);
+    if (next == nullptr || hops > tensors_.size()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "plan: '" + tensor.tensor + "' shares parameters that no tensor has");
+    }
+    root = next;
+  }
+  return *root;
+}
+
+const Initializer* Rewriter::constant(const std::string& name) const {
+  const auto found = constants_.find(name);
+  return found == constants_.end() ? nullptr : &model_.graph.initializers[found->second];
+}
+
+void Rewriter::add_constant(const std::string& name, Tensor value) {
+  if (!constants_.emplace(name, model_.graph.initializers.size()).second) return;
+  Initializer initializer;
+  initializer.name = name;
+  initializer.value = std::move(value);
+  model_.graph.initializers.push_back(std::move(initializer));
+}
+
+void Rewriter::remove_constant(const std::string& name) {
+  removed_.insert(name);
+  constants_.erase(name);
+}
+
+void Rewriter::add_params(const TensorPlan& tensor) {
+  add_constant(zero_point_name(tensor.tensor), zero_point_tensor(tensor));
+  add_constant(scale_name(tensor.tensor), scale_tensor(tensor));
+}
+
+void Rewriter::add_bias(const BiasPlan& bias) {
+  const Initializer* source = constant(bias.copy);
+  if (source == nullptr) source = constant(bias.bias);
+  if (source == nullptr) {
+    throw Error(ErrorCode::kInvalidArgument, "plan: the model has no bias '" + bias.bias + "'");
+  }
+  Tensor integers;
+  if (bias.zeroed) {
+    integers = Tensor::of(source->value.dims(),
+                          std::vector<std::int32_t>(source->value.element_count(), 0));
+  } else {
+    integers = in_context("bias '" + bias.bias + "'",
+                          [&] { return quantize_bias(source->value, bias.scales); });
+  }
+  const std::string name = quantized_name(bias.copy);
+  const auto count = static_cast<std::int64_t>(bias.scales.size());
+  add_constant(name, std::move(integers));
+  add_constant(scale_name(name), float_tensor({count}, bias.scales, bias.scale_dtype));
+  const std::vector<std::int32_t> zeros(bias.scales.size(), 0);
+  add_constant(zero_point_name(name),
+               count > 1 ? Tensor::of({count}, zeros) : Tensor::scalar<std::int32_t>(0));
+}
+
+void Rewriter::drop_unused_constants() {
+  std::unordered_set<std::string> used;
+  std::unordered_set<std::string> made;
+  for_each_graph(model_.graph, [&](Graph& graph) {
+    for (const Node& node : graph.nodes) used.insert(node.inputs.begin(), node.inputs.end());
+    for (const ValueInfo& output : graph.outputs) used.insert(output.name);
+  });
+  for (const Node& node : model_.graph.nodes) made.insert(node.outputs.begin(), node.outputs.end());
+  for (const Initializer& initializer : model_.graph.initializers) {
+    // A name that a node makes now is the dequantized constant.
+    if (!used.contains(initializer.name) || made.contains(initializer.name))
+      removed_.insert(initializer.name);
+  }
+}
+
+void Rewriter::drop_stale_types() {
+  std::unordered_set<std::string> made;
+  for (const Node& node : model_.graph.nodes) made.insert(node.outputs.begin(), node.outputs.end());
+  std::erase_if(model_.graph.values,
+                [&](const ValueInfo& value) { return !made.contains(value.name); });
+}
+
+Model Rewriter::finish(bool keep_unused_constants) {
+  if (!keep_unused_constants) drop_unused_constants();
+  const auto is_removed = [&](const auto& named) { return removed_.contains(named.name); };
+  std::erase_if(model_.graph.initializers, is_removed);
+  std::erase_if(model_.graph.inputs, is_removed);
+  drop_stale_types();
+  model_.producer_name = "onnx.quantize";
+  model_.producer_version = "0.1.0";
+  if (plan_.config.profile == QuantizationProfile::kOnnxRuntime132) {
+    order_breadth_first(model_.graph);
+  } else {
+    sort_topologically(model_.graph);
+  }
+  return std::move(model_);
+}
+
+void order_breadth_first(Graph& graph) {
+  std::map<std::string, std::vector<std::size_t>, std::less<>> readers;
+  std::vector<std::size_t> missing(graph.nodes.size(), 0);
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const std::string& input : graph.nodes[i].inputs) {
+      if (input.empty()) continue;
+      ++missing[i];
+      readers[input].push_back(i);
+    }
+    if (missing[i] == 0) order.push_back(i);
+  }
+  const auto arrive = [&](const std::string& value) {
+    const auto found = readers.find(value);
+    if (found == readers.end()) return;
+    for (const std::size_t reader : found->second) {
+      if (--missing[reader] == 0) order.push_back(reader);
+    }
+  };
+  std::vector<std::string> given;
+  for (const Initializer& initializer : graph.initializers) given.push_back(initializer.name);
+  for (const ValueInfo& input : graph.inputs) given.push_back(input.name);
+  std::ranges::sort(given);
+  given.erase(std::unique(given.begin(), given.end()), given.end());
+  std::ranges::for_each(given, arrive);
+  for (std::size_t next = 0; next < order.size(); ++next) {
+    for (const std::string& output : graph.nodes[order[next]].outputs) arrive(output);
+  }
+  if (order.size() != graph.nodes.size()) {
+    throw Error(ErrorCode::kCorrupt, "the graph has a cycle, or reads a value that nothing makes");
+  }
+  std::vector<Node> sorted;
+  sorted.reserve(graph.nodes.size());
+  for (const std::size_t i : order) sorted.push_back(std::move(graph.nodes[i]));
+  graph.nodes = std::move(sorted);
+}
+
+}  // namespace planish::quantize_detail

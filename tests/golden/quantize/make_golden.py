@@ -1,0 +1,644 @@
+#!/usr/bin/env python3
+"""Records what the onnxruntime 1.32 Python quantizer makes of small models.
+
+Run with a Python that has onnx and onnxruntime 1.32.0; never part of the tests themselves:
+
+    python make_golden.py OUT_FOLDER          # OUT_FOLDER: tests/data/quantize/golden
+
+OUT_FOLDER/models/<model>.onnx      float models, with inferred types in value_info
+OUT_FOLDER/cases.json               per case: model, ranges, options, expected file or the peer's error
+OUT_FOLDER/expected.bin             the quantized models one behind the other, each once, without doc strings, value_info and
+                                    metadata; cases.json says where each begins and how long it is
+
+Ranges are handed to the quantizer classes as a calibrator would hand them, so a case depends on no
+calibration. Weights are normal numbers from a fixed seed.
+"""
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import numpy as np
+import onnx
+from onnx import TensorProto as T
+from onnx import helper as h
+from onnx import numpy_helper as nh
+from onnxruntime.quantization import QuantType
+from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
+from onnxruntime.quantization.onnx_quantizer import ONNXQuantizer
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.quant_utils import QuantizationMode, load_model_with_shape_infer
+from onnxruntime.quantization.registry import IntegerOpsRegistry, QDQRegistry, QLinearOpsRegistry
+
+logging.disable(logging.WARNING)
+random = np.random.default_rng(20250131)
+MODELS = {}
+
+
+def weight(*dims, scale=0.5):
+    return (random.standard_normal(dims) * scale).astype(np.float32)
+
+
+class Net:
+    """Collects a graph in a few lines."""
+
+    def __init__(self, opset=17, contrib=False, unnamed=False):
+        self.nodes, self.inits, self.inputs, self.outputs = [], [], [], []
+        self.opset, self.contrib, self.unnamed = opset, contrib, unnamed
+
+    def input(self, name, *dims, dtype=T.FLOAT):
+        self.inputs.append(h.make_tensor_value_info(name, dtype, list(dims)))
+        return name
+
+    def const(self, name, value):
+        self.inits.append(nh.from_array(np.asarray(value), name))
+        return name
+
+    def op(self, op_type, inputs, out, domain=None, **attributes):
+        outs = [out] if isinstance(out, str) else out
+        name = "" if self.unnamed else f"{op_type}_{len(self.nodes)}"
+        self.nodes.append(h.make_node(op_type, inputs, outs, name=name, domain=domain, **attributes))
+        return out
+
+    def output(self, name, dtype=T.FLOAT, dims=None):
+        self.outputs.append(h.make_tensor_value_info(name, dtype, dims))
+
+    def model(self):
+        opsets = [h.make_opsetid("", self.opset)]
+        if self.contrib:
+            opsets.append(h.make_opsetid("com.microsoft", 1))
+        graph = h.make_graph(self.nodes, "golden", self.inputs, self.outputs, self.inits)
+        return h.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def net(name, **kwargs):
+    def register(build):
+        n = Net(**kwargs)
+        build(n)
+        MODELS[name] = n.model()
+        return build
+
+    return register
+
+
+def conv(n, x, out, cin, cout, k=3, bias=True, **attributes):
+    i = len(n.nodes)
+    names = [x, n.const(f"w{i}", weight(cout, cin // attributes.get("group", 1), k, k))]
+    if bias:
+        names.append(n.const(f"b{i}", weight(cout, scale=0.1)))
+    return n.op("Conv", names, out, kernel_shape=[k, k], pads=[k // 2] * 4, **attributes)
+
+
+# --- one model per operator, each fed by a convolution and, where it can, read by one ---------------
+
+
+@net("conv")
+def _(n):
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    conv(n, "a", "y", 4, 5, bias=False)
+    n.output("y", dims=[1, 5, 8, 8])
+
+
+@net("conv_chain")
+def _(n):
+    n.input("x", 1, 3, 8, 8)
+    conv(n, "x", "c1", 3, 4)
+    n.op("Relu", ["c1"], "r1")
+    conv(n, "r1", "c2", 4, 4, group=4)
+    n.op("Clip", ["c2", n.const("lo", np.float32(0)), n.const("hi", np.float32(6))], "r2")
+    n.op("MaxPool", ["r2"], "p", kernel_shape=[2, 2], strides=[2, 2])
+    conv(n, "p", "c3", 4, 6, k=1)
+    conv(n, "p", "c4", 4, 6, k=1)
+    n.op("Add", ["c3", "c4"], "s")
+    n.op("Relu", ["s"], "r3")
+    n.op("GlobalAveragePool", ["r3"], "g")
+    n.op("Flatten", ["g"], "f")
+    n.op("Gemm", ["f", n.const("fw", weight(3, 6)), n.const("fb", weight(3))], "y", transB=1)
+    n.output("y", dims=[1, 3])
+
+
+@net("conv_unnamed", unnamed=True)
+def _(n):
+    conv(n, n.input("x", 1, 3, 6, 6), "a", 3, 4)
+    n.op("Relu", ["a"], "b")
+    conv(n, "b", "y", 4, 2)
+    n.output("y", dims=[1, 2, 6, 6])
+
+
+def follower(name, op_type, extra=(), opset=17, second=False, tail=True, **attributes):
+    """Conv → op → Conv."""
+    n = Net(opset=opset)
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    inputs = ["a"]
+    if second:
+        conv(n, "x", "b", 3, 4)
+        inputs.append("b")
+    for k, value in enumerate(extra):
+        inputs.append("" if value is None else n.const(f"e{k}", value))
+    n.op(op_type, inputs, "m", **attributes)
+    if tail:
+        conv(n, "m", "y", 4, 3, k=1)
+    else:
+        n.op("Sqrt", ["m"], "y")
+    n.output("y")
+    MODELS[name] = n.model()
+
+
+follower("add", "Add", second=True)
+follower("mul", "Mul", second=True)
+follower("add_constant", "Add", extra=[weight(1, 4, 1, 1)])
+follower("mul_constant", "Mul", extra=[weight(4, 1, 1)])
+follower("relu", "Relu")
+follower("clip", "Clip", extra=[np.float32(-1), np.float32(1)])
+follower("clip_opset10", "Clip", opset=10, min=0.0, max=6.0)
+follower("leaky_relu", "LeakyRelu", alpha=0.2)
+follower("sigmoid", "Sigmoid")
+follower("softmax", "Softmax", axis=1)
+follower("max_pool", "MaxPool", kernel_shape=[2, 2])
+follower("max_pool_opset11", "MaxPool", opset=11, kernel_shape=[2, 2])
+follower("average_pool", "AveragePool", kernel_shape=[2, 2], count_include_pad=1)
+follower("global_average_pool", "GlobalAveragePool")
+follower("concat", "Concat", second=True, tail=False, axis=1)
+follower("transpose", "Transpose", perm=[0, 1, 3, 2])
+follower("reshape", "Reshape", extra=[np.array([1, 4, 4, 16], np.int64)])
+follower("flatten", "Flatten", tail=False)
+follower("squeeze", "Squeeze", extra=[np.array([0], np.int64)], tail=False)
+follower("unsqueeze", "Unsqueeze", extra=[np.array([0], np.int64)], tail=False)
+follower("slice", "Slice", extra=[np.array([0], np.int64), np.array([4], np.int64), np.array([3], np.int64)])
+follower("pad_zero", "Pad", extra=[np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64)])
+follower("pad_value", "Pad", extra=[np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64), np.float32(0.7)])
+follower("pad_reflect", "Pad", extra=[np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64)], mode="reflect")
+follower("resize_nearest", "Resize", extra=[None, np.array([1, 1, 2, 2], np.float32)], mode="nearest")
+follower("resize_linear", "Resize", extra=[None, np.array([1, 1, 2, 2], np.float32)], mode="linear")
+follower("gather", "Gather", extra=[np.array([0, 2, 1, 3], np.int64)], axis=1)
+follower("gather_elements", "GatherElements", extra=[np.zeros((1, 4, 8, 8), np.int64)], axis=1)
+follower("cumsum", "CumSum", extra=[np.int64(1)])
+follower("tanh", "Tanh")
+follower("hard_swish", "HardSwish")
+follower("instance_norm", "InstanceNormalization", extra=[weight(4), weight(4)])
+follower("batch_norm", "BatchNormalization", extra=[weight(4), weight(4), weight(4), np.abs(weight(4))])
+follower("layer_norm", "LayerNormalization", extra=[weight(8), weight(8)], axis=-1)
+
+
+@net("split")
+def _(n):
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    n.op("Split", ["a", n.const("parts", np.array([1, 3], np.int64))], ["s0", "s1"], axis=1)
+    conv(n, "s1", "y", 3, 2, k=1)
+    n.op("Sqrt", ["s0"], "z")
+    n.output("y")
+    n.output("z")
+
+
+@net("top_k")
+def _(n):
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    n.op("TopK", ["a", n.const("k", np.array([2], np.int64))], ["v", "i"], axis=1)
+    conv(n, "v", "y", 2, 2, k=1)
+    n.output("y")
+    n.output("i", dtype=T.INT64)
+
+
+@net("where")
+def _(n):
+    n.input("c", 1, 4, 8, 8, dtype=T.BOOL)
+    n.input("x", 1, 3, 8, 8)
+    conv(n, "x", "a", 3, 4)
+    conv(n, "x", "b", 3, 4)
+    n.op("Where", ["c", "a", "b"], "m")
+    conv(n, "m", "y", 4, 2, k=1)
+    n.output("y")
+
+
+@net("arg_max")
+def _(n):
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    n.op("ArgMax", ["a"], "y", axis=1)
+    conv(n, "a", "z", 4, 2, k=1)
+    n.output("y", dtype=T.INT64)
+    n.output("z")
+
+
+@net("conv_transpose")
+def _(n):
+    conv(n, n.input("x", 1, 3, 4, 4), "a", 3, 4)
+    n.op("ConvTranspose", ["a", n.const("w", weight(4, 2, 2, 2)), n.const("b", weight(2))], "y", strides=[2, 2])
+    n.output("y")
+
+
+@net("matmul")
+def _(n):
+    n.op("MatMul", [n.input("x", 2, 6), n.const("w", weight(6, 5))], "a")
+    n.op("Add", ["a", n.const("b", weight(5))], "s")
+    n.op("Relu", ["s"], "r")
+    n.op("MatMul", ["r", n.const("v", weight(5, 4))], "y")
+    n.output("y", dims=[2, 4])
+
+
+@net("matmul_batched")
+def _(n):
+    n.op("MatMul", [n.input("x", 2, 3, 6), n.const("w", weight(6, 5))], "a")
+    n.op("Transpose", ["a"], "t", perm=[0, 2, 1])
+    n.op("MatMul", ["a", "t"], "s")
+    n.op("Softmax", ["s"], "p", axis=-1)
+    n.op("MatMul", ["p", "a"], "y")
+    n.output("y")
+
+
+@net("matmul_rank3_weight")
+def _(n):
+    n.op("MatMul", [n.input("x", 2, 3, 6), n.const("w", weight(2, 6, 5))], "y")
+    n.output("y")
+
+
+for trans in (0, 1):
+
+    @net(f"gemm_trans{trans}")
+    def _(n, trans=trans):
+        n.input("x", 2, 6)
+        w = weight(5, 6) if trans else weight(6, 5)
+        n.op("Gemm", ["x", n.const("w", w), n.const("b", weight(5))], "a", transB=trans)
+        n.op("Relu", ["a"], "r")
+        n.op("Gemm", ["r", n.const("v", weight(5, 4)), n.const("c", weight(4))], "s", beta=0.5)
+        n.op("Gemm", ["s", n.const("u", weight(4, 3))], "y")
+        n.output("y", dims=[2, 3])
+
+
+@net("gemm_shared_weight")
+def _(n):
+    n.input("x", 2, 6)
+    n.const("w", weight(6, 6))
+    n.op("Gemm", ["x", "w", n.const("b", weight(6))], "a", transB=1)
+    n.op("Gemm", ["a", "w", "b"], "y", transB=1)
+    n.output("y", dims=[2, 6])
+
+
+@net("gather_embedding")
+def _(n):
+    n.input("ids", 1, 4, dtype=T.INT64)
+    n.op("Gather", [n.const("table", weight(10, 6)), "ids"], "e")
+    n.op("MatMul", ["e", n.const("w", weight(6, 5))], "y")
+    n.output("y")
+
+
+@net("embed_layer_norm", contrib=True)
+def _(n):
+    n.input("ids", 1, 4, dtype=T.INT32)
+    n.input("segments", 1, 4, dtype=T.INT32)
+    names = ["ids", "segments", n.const("words", weight(10, 8)), n.const("places", weight(8, 8)),
+             n.const("kinds", weight(2, 8)), n.const("gamma", weight(8)), n.const("beta", weight(8))]
+    n.op("EmbedLayerNormalization", names, ["e", "m"], domain="com.microsoft", epsilon=1e-12)
+    n.op("MatMul", ["e", n.const("w", weight(8, 5))], "y")
+    n.output("y")
+
+
+@net("attention", contrib=True)
+def _(n):
+    n.input("x", 1, 4, 8)
+    n.input("mask", 1, 4, dtype=T.INT32)
+    n.op("Attention", ["x", n.const("w", weight(8, 24)), n.const("b", weight(24)), "mask"], "a",
+         domain="com.microsoft", num_heads=2)
+    n.op("MatMul", ["a", n.const("v", weight(8, 5))], "y")
+    n.output("y")
+
+
+@net("lstm")
+def _(n):
+    n.input("x", 5, 1, 6)
+    names = ["x", n.const("w", weight(2, 16, 6)), n.const("r", weight(2, 16, 4)), n.const("b", weight(2, 32))]
+    n.op("LSTM", names, ["s", "h", "c"], hidden_size=4, direction="bidirectional")
+    n.op("MatMul", ["h", n.const("v", weight(4, 3))], "y")
+    n.output("y")
+
+
+# --- shapes of graphs that go wrong easily --------------------------------------------------------
+
+
+@net("shared_bias")
+def _(n):
+    n.input("x", 1, 3, 6, 6)
+    n.const("b", weight(4))
+    n.op("Conv", ["x", n.const("w", weight(4, 3, 1, 1)), "b"], "a")
+    n.op("Conv", ["a", n.const("v", weight(4, 4, 1, 1)), "b"], "y")
+    n.output("y")
+
+
+@net("shared_weight")
+def _(n):
+    n.input("x", 1, 4, 6, 6)
+    n.const("w", weight(4, 4, 1, 1))
+    n.op("Conv", ["x", "w", n.const("b", weight(4))], "a")
+    n.op("Conv", ["a", "w", n.const("c", weight(4))], "y")
+    n.output("y")
+
+
+@net("relu_two_readers")
+def _(n):
+    conv(n, n.input("x", 1, 3, 6, 6), "a", 3, 4)
+    n.op("Relu", ["a"], "r")
+    n.op("Add", ["a", "r"], "s")
+    conv(n, "s", "y", 4, 2)
+    n.output("y")
+
+
+@net("output_in_the_middle")
+def _(n):
+    conv(n, n.input("x", 1, 3, 6, 6), "a", 3, 4)
+    n.op("Relu", ["a"], "r")
+    conv(n, "r", "y", 4, 2)
+    n.output("r", dims=[1, 4, 6, 6])
+    n.output("y")
+
+
+@net("relu_relu")
+def _(n):
+    conv(n, n.input("x", 1, 3, 6, 6), "a", 3, 4)
+    n.op("Relu", ["a"], "r")
+    n.op("Clip", ["r", "", n.const("hi", np.float32(2))], "q")
+    conv(n, "q", "y", 4, 2)
+    n.output("y")
+
+
+@net("zero_weight")
+def _(n):
+    n.input("x", 1, 3, 6, 6)
+    w = weight(4, 3, 1, 1)
+    w[2] = 0
+    n.op("Conv", ["x", n.const("w", w), n.const("b", weight(4))], "y")
+    n.output("y")
+
+
+@net("large_bias")
+def _(n):
+    n.input("x", 1, 3, 6, 6)
+    w = weight(4, 3, 1, 1)
+    w[1] *= 1e-7
+    n.op("Conv", ["x", n.const("w", w), n.const("b", np.array([1, 3e4, -2, 5], np.float32))], "y")
+    n.output("y")
+
+
+@net("large_bias_tensor")
+def _(n):
+    n.input("x", 2, 6)
+    n.op("Gemm", ["x", n.const("w", weight(6, 4, scale=1e-6)), n.const("b", np.array([1, 3e4, -2, 5], np.float32))], "y")
+    n.output("y", dims=[2, 4])
+
+
+@net("float_islands")
+def _(n):
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    n.op("Tanh", ["a"], "t")
+    conv(n, "t", "b", 4, 4)
+    n.op("Exp", ["b"], "e")
+    n.op("Mul", ["e", "a"], "m")
+    n.op("ReduceMean", ["m"], "g", axes=[2, 3], keepdims=0)
+    n.op("Gemm", ["g", n.const("w", weight(4, 3)), n.const("c", weight(3))], "y")
+    n.output("y")
+
+
+@net("opset21", opset=21)
+def _(n):
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    n.op("Relu", ["a"], "r")
+    n.op("GlobalAveragePool", ["r"], "g")
+    n.op("Flatten", ["g"], "f")
+    n.op("Gemm", ["f", n.const("w", weight(3, 4)), n.const("b", weight(3))], "y", transB=1)
+    n.output("y")
+
+
+@net("conv_1d")
+def _(n):
+    n.input("x", 1, 3, 16)
+    n.op("Conv", ["x", n.const("w", weight(4, 3, 3)), n.const("b", weight(4))], "y", pads=[1, 1])
+    n.output("y")
+
+
+def real_model(path):
+    """A residual network with a quarter of its channels, so that the file stays small."""
+    model = onnx.load(path)
+    keep = 4
+    graph = model.graph
+    cut = {}
+    for node in graph.node:
+        if node.op_type in ("Conv", "Gemm"):
+            cut[node.input[1]] = node
+    changed = {}
+    for init in graph.initializer:
+        value = nh.to_array(init)
+        if init.name in cut and value.ndim == 4:
+            out = max(1, value.shape[0] // keep)
+            into = value.shape[1] if value.shape[1] == 3 else max(1, value.shape[1] // keep)
+            changed[init.name] = value[:out, :into]
+            bias = cut[init.name].input[2] if len(cut[init.name].input) > 2 else None
+            if bias:
+                changed[bias] = ("bias", out)
+        elif init.name in cut and value.ndim == 2:
+            node = cut[init.name]
+            trans = next((a.i for a in node.attribute if a.name == "transB"), 0)
+            changed[init.name] = value[:, : value.shape[1] // keep] if trans else value[: value.shape[0] // keep]
+    for i, init in enumerate(graph.initializer):
+        if init.name not in changed:
+            continue
+        value = changed[init.name]
+        if isinstance(value, tuple):
+            value = nh.to_array(init)[: value[1]]
+        graph.initializer[i].CopyFrom(nh.from_array(np.ascontiguousarray(value), init.name))
+    del graph.value_info[:]
+    onnx.checker.check_model(model)
+    return model
+
+
+# --- ranges and options ---------------------------------------------------------------------------
+
+
+def ranges_of(model):
+    """Ranges that look calibrated, from the tensors' names: the same on every machine."""
+    infos = {v.name: v for v in model.graph.value_info}
+    infos.update({v.name: v for v in list(model.graph.output) + list(model.graph.input)})
+    constants = {i.name for i in model.graph.initializer}
+    makers = {o: n.op_type for n in model.graph.node for o in n.output}
+    ranges = {}
+    for name, info in infos.items():
+        if info.type.tensor_type.elem_type != T.FLOAT or name in constants:
+            continue
+        bits = hashlib.sha256(name.encode()).digest()
+        low, high = -0.1 - bits[0] / 64, 0.2 + bits[1] / 48
+        if makers.get(name) in ("Relu", "Sigmoid", "Softmax", "Exp", "Sqrt"):
+            low = 0.0
+        ranges[name] = (np.float32(low), np.float32(high))
+    return ranges
+
+
+TYPES = {"u8": QuantType.QUInt8, "s8": QuantType.QInt8, "u16": QuantType.QUInt16, "s16": QuantType.QInt16}
+STATIC_TYPES = sorted(set(QLinearOpsRegistry) | set(QDQRegistry))
+
+# planish option → extra option of the peer
+EXTRA = {
+    "symmetric_activations": "ActivationSymmetric",
+    "symmetric_weights": "WeightSymmetric",
+    "restricted_zero_points": "ActivationRestrictedAsymmetric",
+    "min_real_range": "MinimumRealRange",
+    "matmul_const_b_only": "MatMulConstBOnly",
+    "force_data_movement": "ForceQuantizeNoInputCheck",
+    "qdq_pair_on_weights": "AddQDQPairToWeight",
+    "dedicated_qdq_pairs": "DedicatedQDQPair",
+    "keep_removable_activations": "QDQKeepRemovableActivations",
+    "quantize_bias": "QuantizeBias",
+    "exclude_output_types": "OpTypesToExcludeOutputQuantization",
+    "channel_axes": "QDQOpTypePerChannelSupportToAxis",
+    "contrib_qdq": "UseQDQContribOps",
+}
+
+
+def quantize(path, ranges, options):
+    model = load_model_with_shape_infer(path)
+    extra = {EXTRA[k]: v for k, v in options.items() if k in EXTRA}
+    if "adjust_weights_for_bias" in options:
+        extra["QDQDisableWeightAdjustForInt32Bias"] = not options["adjust_weights_for_bias"]
+    dynamic = options["mode"] == "dynamic"
+    op_types = options.get("op_types") or (list(IntegerOpsRegistry) if dynamic else STATIC_TYPES)
+    lists = (options.get("include_nodes", []), options.get("exclude_nodes", []), op_types)
+    per_channel, reduce_range = options["weights"] == "per-channel", options.get("reduce_range", False)
+    weight_type, activation_type = TYPES[options["weight"]], TYPES[options["activation"]]
+    if dynamic:
+        extra.setdefault("MatMulConstBOnly", True)
+        quantizer = ONNXQuantizer(model, per_channel, reduce_range, QuantizationMode.IntegerOps, False, weight_type,
+                                  QuantType.QUInt8, None, *lists, extra)
+    else:
+        data = {k: TensorData(lowest=np.array(v[0]), highest=np.array(v[1])) for k, v in ranges.items()}
+        table = TensorsData(CalibrationMethod.MinMax, data)
+        if options["format"] == "qdq":
+            quantizer = QDQQuantizer(model, per_channel, reduce_range, weight_type, activation_type, table, *lists, extra)
+        else:
+            quantizer = ONNXQuantizer(model, per_channel, reduce_range, QuantizationMode.QLinearOps, True, weight_type,
+                                      activation_type, table, *lists, extra)
+    quantizer.quantize_model()
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "out.onnx"
+        quantizer.model.save_model_to_file(out.as_posix())
+        return onnx.load(out)
+
+
+def base(mode="static", fmt="qdq", weights="per-channel", activation="u8", weight="s8", **more):
+    options = {"mode": mode, "weights": weights, "activation": activation, "weight": weight}
+    if mode == "static":
+        options["format"] = fmt
+    return {**options, **more}
+
+
+def cases():
+    every_operator = [m for m in MODELS if m not in ("attention", "lstm")]
+    for model in every_operator:
+        for fmt in ("qdq", "qoperator"):
+            for weights in ("per-channel", "per-tensor"):
+                yield model, base(fmt=fmt, weights=weights)
+    for model in ("conv_chain", "gemm_trans1", "matmul", "matmul_batched", "add_constant", "pad_value", "softmax",
+                  "large_bias", "zero_weight", "relu_two_readers", "gather_embedding", "instance_norm"):
+        for fmt in ("qdq", "qoperator"):
+            for weights in ("per-channel", "per-tensor"):
+                for activation, weight_type in (("s8", "s8"), ("u8", "u8")):
+                    yield model, base(fmt=fmt, weights=weights, activation=activation, weight=weight_type)
+                yield model, base(fmt=fmt, weights=weights, reduce_range=True)
+            yield model, base(fmt=fmt, symmetric_activations=True)
+            yield model, base(fmt=fmt, activation="s8", symmetric_activations=True)
+            yield model, base(fmt=fmt, activation="u8", weight="u8", reduce_range=True)
+            yield model, base(fmt=fmt, weights="per-tensor", symmetric_weights=False)
+            yield model, base(fmt=fmt, restricted_zero_points=True)
+            yield model, base(fmt=fmt, min_real_range=4.0)
+    for model in ("transpose", "max_pool", "reshape", "gather", "where", "matmul_batched", "arg_max", "resize_nearest",
+                  "split", "conv_chain"):
+        for fmt in ("qdq", "qoperator"):
+            yield model, base(fmt=fmt, force_data_movement=True)
+    for model in ("conv_chain", "matmul_batched", "output_in_the_middle", "relu_two_readers", "shared_bias", "gemm_trans1"):
+        yield model, base(qdq_pair_on_weights=True)
+        yield model, base(dedicated_qdq_pairs=True)
+        yield model, base(keep_removable_activations=True)
+        yield model, base(adjust_weights_for_bias=False)
+        yield model, base(exclude_output_types=["Conv", "MatMul", "Gemm"])
+        yield model, base(contrib_qdq=True)
+    for model in ("conv_chain", "shared_bias"):
+        yield model, base(quantize_bias=False)
+    yield "large_bias", base(adjust_weights_for_bias=False)
+    yield "matmul", base(channel_axes={"MatMul": 0})
+    for fmt in ("qdq", "qoperator"):
+        yield "conv_chain", base(fmt=fmt, op_types=["Conv"])
+        yield "conv_chain", base(fmt=fmt, op_types=["Conv", "Add", "Relu"])
+        yield "conv_chain", base(fmt=fmt, exclude_nodes=["Conv_2", "Gemm_11"])
+        yield "conv_chain", base(fmt=fmt, include_nodes=["Conv_0", "Relu_1", "Conv_2", "Add_7"])
+        yield "float_islands", base(fmt=fmt, op_types=["Conv", "Gemm", "Tanh", "Exp", "Mul", "ReduceMean"])
+        yield "matmul_batched", base(fmt=fmt, matmul_const_b_only=True)
+    for activation, weight_type in (("u16", "s8"), ("s16", "s8"), ("u16", "u16"), ("s16", "s16")):
+        for weights in ("per-channel", "per-tensor"):
+            yield "opset21", base(weights=weights, activation=activation, weight=weight_type)
+    dynamic = ["matmul", "matmul_batched", "matmul_rank3_weight", "gemm_trans0", "gemm_trans1", "gemm_shared_weight",
+               "conv_chain", "conv", "conv_unnamed", "conv_1d", "gather_embedding", "embed_layer_norm", "attention", "lstm",
+               "float_islands", "shared_weight"]
+    for model in dynamic:
+        for weights in ("per-channel", "per-tensor"):
+            for weight_type in ("s8", "u8"):
+                for reduce_range in (False, True):
+                    yield model, base(mode="dynamic", weights=weights, weight=weight_type, reduce_range=reduce_range)
+    yield "matmul_batched", base(mode="dynamic", matmul_const_b_only=False)
+    yield "conv_chain", base(mode="dynamic", op_types=["MatMul"])
+    yield "matmul", base(mode="dynamic", exclude_nodes=["MatMul_0"])
+
+
+def stripped(model):
+    """What the comparison looks at; the rest only takes space."""
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    model.doc_string = model.graph.doc_string = ""
+    for node in model.graph.node:
+        node.doc_string = ""
+    return model
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    (out / "models").mkdir(parents=True, exist_ok=True)
+    for path in sys.argv[2:]:
+        MODELS[pathlib.Path(path).stem + "_quarter"] = real_model(path)
+    inputs, records, seen, pack, places = {}, [], {}, bytearray(), {}
+    for name, model in MODELS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            raw = pathlib.Path(folder) / "m.onnx"
+            onnx.save(model, raw)
+            inferred = load_model_with_shape_infer(raw)
+        del inferred.metadata_props[:]
+        inputs[name] = (out / "models" / f"{name}.onnx", ranges_of(inferred))
+        onnx.save(inferred, inputs[name][0])
+    for model, options in cases():
+        path, ranges = inputs[model]
+        record = {"name": "", "model": model, "options": options}
+        marks = [str(v) if k in ("mode", "format", "weights", "activation", "weight") else k
+                 for k, v in options.items() if v is not False or k == "quantize_bias"]
+        record["name"] = "-".join([model, *marks])
+        while record["name"] in seen:
+            record["name"] += "+"
+        seen[record["name"]] = True
+        try:
+            expected = quantize(path, ranges, options)
+            content = stripped(expected).SerializeToString(deterministic=True)
+            if content not in places:
+                places[content] = len(pack)
+                pack += content
+            record["expected"] = [places[content], len(content)]
+        except Exception as error:  # noqa: BLE001: what the peer refuses is recorded too
+            record["peer_error"] = f"{type(error).__name__}: {str(error)[:120]}"
+        records.append(record)
+    (out / "expected.bin").write_bytes(pack)
+    document = {
+        "ranges": {m: {k: [float(v[0]), float(v[1])] for k, v in r.items()} for m, (_, r) in inputs.items()},
+        "cases": records,
+    }
+    (out / "cases.json").write_text(json.dumps(document, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
+    failed = [r["name"] + ": " + r["peer_error"] for r in records if "peer_error" in r]
+    print(f"{len(records)} cases, {len(failed)} refused by the peer", *failed, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
