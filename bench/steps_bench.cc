@@ -59,23 +59,28 @@ void run(const char* model_path, const char* data_path, const char* preprocess, 
   CalibrationTable table;
   for (int round = 0; round < rounds; ++round) {
     plain.push_back(seconds_of([&] {
-      parallel_for(data->size(), threads, [&](std::size_t i) { session->run(data->read(i).inputs); });
+      parallel_for(data->size(), threads,
+                   [&](std::size_t i) { session->run(data->read(i).inputs); });
     }));
     const double before = peak_megabytes();
     calibration.push_back(seconds_of([&] { table = calibrate(prepared, *data, targets).table; }));
-    if (round == 0) std::printf("peak memory %8.1f MB before calibration, %.1f MB after\n", before, peak_megabytes());
+    if (round == 0)
+      std::printf("peak memory %8.1f MB before calibration, %.1f MB after\n", before,
+                  peak_megabytes());
     ratios.push_back(calibration.back() / plain.back());
   }
-  std::printf("plain FP32  %8.3f s for %zu samples on %zu cores, reading and preprocessing included\n", median(plain),
-              data->size(), threads);
-  std::printf("calibrate   %8.3f s, %zu tensors: %.2f x plain (each of %d rounds:", median(calibration), targets.size(),
-              median(ratios), rounds);
+  std::printf(
+      "plain FP32  %8.3f s for %zu samples on %zu cores, reading and preprocessing included\n",
+      median(plain), data->size(), threads);
+  std::printf("calibrate   %8.3f s, %zu tensors: %.2f x plain (each of %d rounds:",
+              median(calibration), targets.size(), median(ratios), rounds);
   for (const double ratio : ratios) std::printf(" %.2f", ratio);
   std::printf(")\n");
 
   Model quantized;
-  std::printf("quantize    %8.3f s\n",
-              seconds_of([&] { quantized = apply(plan_quantization(prepared, table, {}), prepared); }));
+  std::printf("quantize    %8.3f s\n", seconds_of([&] {
+                quantized = apply(plan_quantization(prepared, table, {}), prepared);
+              }));
 }
 
 }  // namespace

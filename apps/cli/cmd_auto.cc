@@ -30,14 +30,20 @@ double parse_duration(const std::string& text) {
   const char* end = text.data() + text.size();
   const auto [rest, failure] = std::from_chars(text.data(), end, number);
   const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
-  const double factor = unit.empty() || unit == "s" ? 1.0 : unit == "m" ? 60.0 : unit == "h" ? 3600.0 : 0.0;
+  const double factor = unit.empty() || unit == "s" ? 1.0
+                        : unit == "m"               ? 60.0
+                        : unit == "h"               ? 3600.0
+                                                    : 0.0;
   if (failure != std::errc{} || factor == 0.0 || !(number > 0)) {
-    throw Error(ErrorCode::kInvalidArgument, "--budget " + text + "; expected a time such as 90s, 10m or 1h");
+    throw Error(ErrorCode::kInvalidArgument,
+                "--budget " + text + "; expected a time such as 90s, 10m or 1h");
   }
   return number * factor;
 }
 
-std::string share(const std::optional<double>& value) { return value ? fixed(100 * *value, 2) + " %" : "-"; }
+std::string share(const std::optional<double>& value) {
+  return value ? fixed(100 * *value, 2) + " %" : "-";
+}
 
 std::vector<std::string> summary_row(const std::string& name, const CandidateReport& model,
                                      const std::optional<double>& top1) {
@@ -58,17 +64,21 @@ void print_candidates(std::ostream& out, const AutoReport& report) {
     const CandidateReport& candidate = report.candidates[i];
     if (report.chosen == i) continue;
     out << "  " << candidate.name << ": "
-        << candidate.rejected_because.value_or(fixed(candidate.speed_up.median, 2) + "x, accurate, not the fastest")
+        << candidate.rejected_because.value_or(fixed(candidate.speed_up.median, 2) +
+                                               "x, accurate, not the fastest")
         << '\n';
   }
 }
 
-void print_report(std::ostream& out, const AutoReport& report, const std::filesystem::path& folder) {
+void print_report(std::ostream& out, const AutoReport& report,
+                  const std::filesystem::path& folder) {
   const CandidateReport& chosen = report.handed_out();
   out << report.source_path << ": " << report.inspection.advice << "\n\n";
-  TextTable table({"", "p50 ms", "p95 ms", "QPS", "size", "top-1", "agreement", "cosine", "speed-up"});
+  TextTable table(
+      {"", "p50 ms", "p95 ms", "QPS", "size", "top-1", "agreement", "cosine", "speed-up"});
   const std::optional<double> none;
-  table.add(summary_row("FP32", report.baseline, chosen.accuracy ? chosen.accuracy->fp32_top1 : none));
+  table.add(
+      summary_row("FP32", report.baseline, chosen.accuracy ? chosen.accuracy->fp32_top1 : none));
   if (report.chosen) {
     table.add(summary_row(chosen.precision == Precision::kMixed ? "INT8 mixed" : "INT8", chosen,
                           chosen.accuracy ? chosen.accuracy->int8_top1 : none));
@@ -82,14 +92,18 @@ void print_report(std::ostream& out, const AutoReport& report, const std::filesy
         << human_ms(e2e.preprocess.latency_ms.p50) << " ms\n";
   }
   if (report.chosen) {
-    out << fmt::format("\nverdict: {} is {:.2f}x faster (95 % interval {:.2f} to {:.2f}) and within the thresholds\n",
-                       chosen.name, chosen.speed_up.median, chosen.speed_up.low, chosen.speed_up.high);
+    out << fmt::format(
+        "\nverdict: {} is {:.2f}x faster (95 % interval {:.2f} to {:.2f}) and within the "
+        "thresholds\n",
+        chosen.name, chosen.speed_up.median, chosen.speed_up.low, chosen.speed_up.high);
   } else {
     out << "\nverdict: no INT8 model is both faster and accurate: FP32 is handed out\n";
   }
   print_candidates(out, report);
-  for (const Advice& advice : report.advice) out << "  [" << advice.code << "] " << advice.text << '\n';
-  out << "\nmodel   " << (folder / "model.onnx").string() << "\nreport  " << (folder / "report.html").string() << '\n';
+  for (const Advice& advice : report.advice)
+    out << "  [" << advice.code << "] " << advice.text << '\n';
+  out << "\nmodel   " << (folder / "model.onnx").string() << "\nreport  "
+      << (folder / "report.html").string() << '\n';
 }
 
 int run(Options& options, const Context& context) {
@@ -103,57 +117,72 @@ int run(Options& options, const Context& context) {
   if (!options.budget.empty()) config.budget_seconds = parse_duration(options.budget);
   for (const std::string& engine : options.engines) {
     if (engine != "cpu") {
-      throw Error(ErrorCode::kUnsupported, "--engine " + engine + "; this version measures cpu only");
+      throw Error(ErrorCode::kUnsupported,
+                  "--engine " + engine + "; this version measures cpu only");
     }
   }
   const std::filesystem::path folder = options.output;
   // Found out now rather than after minutes of work.
   if (std::filesystem::exists(folder) && !std::filesystem::is_directory(folder)) {
-    throw Error(ErrorCode::kInvalidArgument, folder.string() + " is a file; expected a folder to write to");
+    throw Error(ErrorCode::kInvalidArgument,
+                folder.string() + " is a file; expected a folder to write to");
   }
-  const AutoResult result =
-      in_context(options.model, [&] { return run_auto(options.model, config, context.progress, context.stop); });
+  const AutoResult result = in_context(options.model, [&] {
+    return run_auto(options.model, config, context.progress, context.stop);
+  });
   save_auto_result(result, folder);
   clear_progress();
-  print(context, to_json(result.report), [&](std::ostream& out) { print_report(out, result.report, folder); });
+  print(context, to_json(result.report),
+        [&](std::ostream& out) { print_report(out, result.report, folder); });
   return result.report.chosen ? kExitSuccess : kExitThresholdFailed;
 }
 
 }  // namespace
 
 Command auto_command() {
-  return {"auto", "The whole way: baseline, INT8 candidates, accuracy, speed, and the fastest that is accurate",
-          [](CLI::App& app) -> Run {
-            auto options = std::make_shared<Options>();
-            AutoConfig& config = options->config;
-            app.add_option("MODEL", options->model, "The FP32 model, an ONNX file")->required();
-            app.add_option("--data", config.data, "Samples to calibrate with: images or tensors")->required();
-            app.add_option("--eval-data", options->eval_data, "Samples to judge by; default: those of --data");
-            app.add_option("--labels", options->labels, "Classes of the samples to judge by: lines file,label");
-            app.add_option("-o,--output", options->output, "Folder for model.onnx and the reports")->required();
-            app.add_option("--threads", config.threads, "Threads of one inference, as it will be served")
-                ->check(CLI::Range(1, 1024))
-                ->capture_default_str();
-            app.add_option("--batch", config.batch, "Samples in one inference when speed is measured")
-                ->check(CLI::Range(1, 65536))
-                ->capture_default_str();
-            app.add_option("--max-drop", config.thresholds.max_drop,
-                           "Largest loss of top-1 accuracy (without labels: of agreement)")
-                ->capture_default_str();
-            app.add_option("--min-cosine", config.thresholds.min_cosine, "Least mean cosine with FP32's output")
-                ->capture_default_str();
-            app.add_option("--max-eval-samples", config.max_eval_samples, "Judge by no more samples (0: all)")
-                ->capture_default_str();
-            app.add_option("--bench-seconds", config.bench_seconds, "Measured time per candidate")
-                ->check(CLI::Range(0.05, 3600.0))
-                ->capture_default_str();
-            app.add_option("--budget", options->budget,
-                           "No new candidate is begun after this: 90s, 10m, 1h")
-                ->default_str("10m");
-            app.add_option("--engine", options->engines, "Engines to measure: cpu")->delimiter(',')->capture_default_str();
-            options->samples.declare(app);
-            return [options](const Context& context) { return run(*options, context); };
-          }};
+  return {
+      "auto",
+      "The whole way: baseline, INT8 candidates, accuracy, speed, and the fastest that is accurate",
+      [](CLI::App& app) -> Run {
+        auto options = std::make_shared<Options>();
+        AutoConfig& config = options->config;
+        app.add_option("MODEL", options->model, "The FP32 model, an ONNX file")->required();
+        app.add_option("--data", config.data, "Samples to calibrate with: images or tensors")
+            ->required();
+        app.add_option("--eval-data", options->eval_data,
+                       "Samples to judge by; default: those of --data");
+        app.add_option("--labels", options->labels,
+                       "Classes of the samples to judge by: lines file,label");
+        app.add_option("-o,--output", options->output, "Folder for model.onnx and the reports")
+            ->required();
+        app.add_option("--threads", config.threads,
+                       "Threads of one inference, as it will be served")
+            ->check(CLI::Range(1, 1024))
+            ->capture_default_str();
+        app.add_option("--batch", config.batch, "Samples in one inference when speed is measured")
+            ->check(CLI::Range(1, 65536))
+            ->capture_default_str();
+        app.add_option("--max-drop", config.thresholds.max_drop,
+                       "Largest loss of top-1 accuracy (without labels: of agreement)")
+            ->capture_default_str();
+        app.add_option("--min-cosine", config.thresholds.min_cosine,
+                       "Least mean cosine with FP32's output")
+            ->capture_default_str();
+        app.add_option("--max-eval-samples", config.max_eval_samples,
+                       "Judge by no more samples (0: all)")
+            ->capture_default_str();
+        app.add_option("--bench-seconds", config.bench_seconds, "Measured time per candidate")
+            ->check(CLI::Range(0.05, 3600.0))
+            ->capture_default_str();
+        app.add_option("--budget", options->budget,
+                       "No new candidate is begun after this: 90s, 10m, 1h")
+            ->default_str("10m");
+        app.add_option("--engine", options->engines, "Engines to measure: cpu")
+            ->delimiter(',')
+            ->capture_default_str();
+        options->samples.declare(app);
+        return [options](const Context& context) { return run(*options, context); };
+      }};
 }
 
 }  // namespace planish::cli

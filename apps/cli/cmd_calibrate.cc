@@ -30,8 +30,9 @@ int run(const Options& options, const Context& context) {
   config.on_bad_sample = data_config.on_bad_sample;
   // CLI11 has checked the name.
   config.method = calibration_method_from(options.method).value_or(CalibrationMethod::kMinMax);
-  const CalibrationReport report = calibrate(model, *data, calibration_targets(model, QuantizationConfig{}), config,
-                                             context.progress, context.stop);
+  const CalibrationReport report =
+      calibrate(model, *data, calibration_targets(model, QuantizationConfig{}), config,
+                context.progress, context.stop);
   save_calibration_table(report.table, options.output);
   Json json;
   json["output"] = options.output;
@@ -45,9 +46,10 @@ int run(const Options& options, const Context& context) {
     json["bad_samples"].push_back({{"name", bad.name}, {"reason", bad.reason}});
   }
   print(context, json, [&](std::ostream& out) {
-    out << "ranges of " << report.table.ranges.size() << " tensors from " << report.table.samples << " samples: "
-        << options.output << '\n';
-    for (const BadSample& bad : report.bad_samples) out << "left out: " << bad.name << ": " << bad.reason << '\n';
+    out << "ranges of " << report.table.ranges.size() << " tensors from " << report.table.samples
+        << " samples: " << options.output << '\n';
+    for (const BadSample& bad : report.bad_samples)
+      out << "left out: " << bad.name << ": " << bad.reason << '\n';
   });
   return kExitSuccess;
 }
@@ -55,25 +57,29 @@ int run(const Options& options, const Context& context) {
 }  // namespace
 
 Command calibrate_command() {
-  return {"calibrate", "Find the ranges that a model's values take on your samples", [](CLI::App& app) -> Run {
-            auto options = std::make_shared<Options>();
-            app.add_option("MODEL", options->model, "The FP32 model, an ONNX file")->required();
-            app.add_option("--data", options->data, "Samples: a folder of images or tensors, or a file of tensors")
-                ->required();
-            app.add_option("-o,--output", options->output, "The calibration file to write")->required();
-            app.add_option("--method", options->method, "How a range is found")
-                ->check(CLI::IsMember({"minmax", "moving-average", "entropy", "percentile", "mse"}))
-                ->capture_default_str();
-            app.add_option("--threads", options->threads, "Samples run side by side (0: all usable cores)")
-                ->check(CLI::Range(0, 1024))
-                ->capture_default_str();
-            app.add_flag("--no-prepare", options->no_prepare,
-                         "Calibrate the graph as it is, for `planish quantize --no-prepare`");
-            options->samples.declare(app);
-            return [options](const Context& context) {
-              return in_context(options->model, [&] { return run(*options, context); });
-            };
-          }};
+  return {
+      "calibrate", "Find the ranges that a model's values take on your samples",
+      [](CLI::App& app) -> Run {
+        auto options = std::make_shared<Options>();
+        app.add_option("MODEL", options->model, "The FP32 model, an ONNX file")->required();
+        app.add_option("--data", options->data,
+                       "Samples: a folder of images or tensors, or a file of tensors")
+            ->required();
+        app.add_option("-o,--output", options->output, "The calibration file to write")->required();
+        app.add_option("--method", options->method, "How a range is found")
+            ->check(CLI::IsMember({"minmax", "moving-average", "entropy", "percentile", "mse"}))
+            ->capture_default_str();
+        app.add_option("--threads", options->threads,
+                       "Samples run side by side (0: all usable cores)")
+            ->check(CLI::Range(0, 1024))
+            ->capture_default_str();
+        app.add_flag("--no-prepare", options->no_prepare,
+                     "Calibrate the graph as it is, for `planish quantize --no-prepare`");
+        options->samples.declare(app);
+        return [options](const Context& context) {
+          return in_context(options->model, [&] { return run(*options, context); });
+        };
+      }};
 }
 
 }  // namespace planish::cli

@@ -20,7 +20,9 @@ struct Options {
   DataOptions samples;
 };
 
-std::string share(const std::optional<double>& value) { return value ? fixed(100 * *value, 2) + " %" : "-"; }
+std::string share(const std::optional<double>& value) {
+  return value ? fixed(100 * *value, 2) + " %" : "-";
+}
 
 void print_report(std::ostream& out, const AccuracyReport& report, const Verdict& verdict) {
   out << report.samples << " samples\n";
@@ -29,24 +31,27 @@ void print_report(std::ostream& out, const AccuracyReport& report, const Verdict
         << "top-" << report.k << " agreement  " << share(report.topk_agreement) << "\n";
   }
   if (report.labelled_samples > 0) {
-    out << "top-1 accuracy   " << share(report.fp32_top1) << " -> " << share(report.int8_top1) << "  ("
-        << report.labelled_samples << " labelled)\n";
+    out << "top-1 accuracy   " << share(report.fp32_top1) << " -> " << share(report.int8_top1)
+        << "  (" << report.labelled_samples << " labelled)\n";
   }
   TextTable table({"output", "cosine mean", "cosine min", "SQNR dB", "max error"});
   for (const OutputAccuracy& output : report.outputs) {
-    table.add({output.name, fixed(output.cosine_mean, 6), fixed(output.cosine_min, 6), fixed(output.sqnr_db, 2),
-               fixed(output.max_abs_error, 5)});
+    table.add({output.name, fixed(output.cosine_mean, 6), fixed(output.cosine_min, 6),
+               fixed(output.sqnr_db, 2), fixed(output.max_abs_error, 5)});
   }
   table.print(out);
   TextTable worst({"worst samples", "cosine", "first says", "second says", "label"});
-  const auto answer = [](const std::optional<std::int64_t>& top) { return top ? std::to_string(*top) : "-"; };
+  const auto answer = [](const std::optional<std::int64_t>& top) {
+    return top ? std::to_string(*top) : "-";
+  };
   for (const WorstSample& sample : report.worst) {
-    worst.add({sample.name, fixed(sample.cosine, 6), answer(sample.reference_top1), answer(sample.candidate_top1),
-               answer(sample.label)});
+    worst.add({sample.name, fixed(sample.cosine, 6), answer(sample.reference_top1),
+               answer(sample.candidate_top1), answer(sample.label)});
   }
   out << '\n';
   worst.print(out);
-  for (const BadSample& bad : report.bad_samples) out << "left out: " << bad.name << ": " << bad.reason << '\n';
+  for (const BadSample& bad : report.bad_samples)
+    out << "left out: " << bad.name << ": " << bad.reason << '\n';
   out << '\n' << (verdict.accepted() ? "accepted\n" : "");
   for (const std::string& failure : verdict.failures) out << "rejected: " << failure << '\n';
 }
@@ -68,8 +73,8 @@ int run(const Options& options, const Context& context) {
   CompareConfig config = options.compare;
   config.threads = usable_cores();
   config.on_bad_sample = data_config.on_bad_sample;
-  const AccuracyReport report = compare(*reference, *candidate, *data, labels ? &*labels : nullptr, config,
-                                        context.progress, context.stop);
+  const AccuracyReport report = compare(*reference, *candidate, *data, labels ? &*labels : nullptr,
+                                        config, context.progress, context.stop);
   const Verdict verdict = judge(report, options.thresholds);
   Json json = to_json(report);
   json["accepted"] = verdict.accepted();
@@ -82,26 +87,31 @@ int run(const Options& options, const Context& context) {
 }  // namespace
 
 Command compare_command() {
-  return {"compare", "How close a model's answers are to those of the model it was made from",
-          [](CLI::App& app) -> Run {
-            auto options = std::make_shared<Options>();
-            app.add_option("REFERENCE", options->reference, "The ONNX file to trust: FP32")->required();
-            app.add_option("CANDIDATE", options->candidate, "The ONNX file to judge: INT8")->required();
-            app.add_option("--data", options->data, "Samples: a folder of images or tensors, or a file of tensors")
-                ->required();
-            app.add_option("--labels", options->labels, "Classes of the samples: lines file,label");
-            app.add_option("--max-drop", options->thresholds.max_drop,
-                           "Exit 1 when top-1 accuracy (without labels: agreement) drops by more")
-                ->capture_default_str();
-            app.add_option("--min-cosine", options->thresholds.min_cosine, "Exit 1 when the mean cosine is less")
-                ->capture_default_str();
-            app.add_option("--output-name", options->compare.output, "The output that is judged; default: the first");
-            app.add_option("--top-k", options->compare.k, "k of top-k agreement")->capture_default_str();
-            app.add_option("--worst", options->compare.worst, "How many of the worst samples are named")
-                ->capture_default_str();
-            options->samples.declare(app);
-            return [options](const Context& context) { return run(*options, context); };
-          }};
+  return {
+      "compare", "How close a model's answers are to those of the model it was made from",
+      [](CLI::App& app) -> Run {
+        auto options = std::make_shared<Options>();
+        app.add_option("REFERENCE", options->reference, "The ONNX file to trust: FP32")->required();
+        app.add_option("CANDIDATE", options->candidate, "The ONNX file to judge: INT8")->required();
+        app.add_option("--data", options->data,
+                       "Samples: a folder of images or tensors, or a file of tensors")
+            ->required();
+        app.add_option("--labels", options->labels, "Classes of the samples: lines file,label");
+        app.add_option("--max-drop", options->thresholds.max_drop,
+                       "Exit 1 when top-1 accuracy (without labels: agreement) drops by more")
+            ->capture_default_str();
+        app.add_option("--min-cosine", options->thresholds.min_cosine,
+                       "Exit 1 when the mean cosine is less")
+            ->capture_default_str();
+        app.add_option("--output-name", options->compare.output,
+                       "The output that is judged; default: the first");
+        app.add_option("--top-k", options->compare.k, "k of top-k agreement")
+            ->capture_default_str();
+        app.add_option("--worst", options->compare.worst, "How many of the worst samples are named")
+            ->capture_default_str();
+        options->samples.declare(app);
+        return [options](const Context& context) { return run(*options, context); };
+      }};
 }
 
 }  // namespace planish::cli

@@ -43,27 +43,29 @@ QuantizationConfig config_from(const Options& options) {
   const bool peer = config.profile == QuantizationProfile::kOnnxRuntime132;
   // Each profile's own default: the Python quantizer's is per tensor.
   config.weights = options.per_channel || (!peer && !options.per_tensor) ? Granularity::kPerChannel
-                                                                        : Granularity::kPerTensor;
+                                                                         : Granularity::kPerTensor;
   return config;
 }
 
-CalibrationTable table_for(const Options& options, const Model& model, const QuantizationConfig& config,
-                           const Context& context) {
+CalibrationTable table_for(const Options& options, const Model& model,
+                           const QuantizationConfig& config, const Context& context) {
   if (config.mode == QuantizationMode::kDynamic) return {};
   if (!options.calibration.empty()) {
     CalibrationTable table = load_calibration_table(options.calibration);
     const std::string digest = digest_of(model);
     if (!table.model_sha256.empty() && table.model_sha256 != digest) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  options.calibration + " was made for the model " + table.model_sha256.substr(0, 12) +
-                      "; this one is " + digest.substr(0, 12) +
-                      " after preparation: calibrate it again, with the same --no-prepare or without");
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          options.calibration + " was made for the model " + table.model_sha256.substr(0, 12) +
+              "; this one is " + digest.substr(0, 12) +
+              " after preparation: calibrate it again, with the same --no-prepare or without");
     }
     return table;
   }
   if (options.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "static quantization needs ranges: give --data DATA, or --calibration FILE of `planish calibrate`");
+                "static quantization needs ranges: give --data DATA, or --calibration FILE of "
+                "`planish calibrate`");
   }
   const auto session = open_session(model);
   const DatasetConfig data_config = options.samples.config();
@@ -71,15 +73,18 @@ CalibrationTable table_for(const Options& options, const Model& model, const Qua
   CalibrateConfig calibration;
   calibration.method = calibration_method_from(options.method).value();
   calibration.on_bad_sample = data_config.on_bad_sample;
-  return calibrate(model, *data, calibration_targets(model, config), calibration, context.progress, context.stop)
+  return calibrate(model, *data, calibration_targets(model, config), calibration, context.progress,
+                   context.stop)
       .table;
 }
 
 int run(const Options& options, const Context& context) {
   const QuantizationConfig config = config_from(options);
-  const bool as_it_is = options.no_prepare || config.profile == QuantizationProfile::kOnnxRuntime132;
+  const bool as_it_is =
+      options.no_prepare || config.profile == QuantizationProfile::kOnnxRuntime132;
   const Model model = load_for_quantization(options.model, as_it_is, context);
-  const QuantizationPlan plan = plan_quantization(model, table_for(options, model, config, context), config);
+  const QuantizationPlan plan =
+      plan_quantization(model, table_for(options, model, config, context), config);
   clear_progress();
   if (options.dry_run) {
     print(context, to_json(plan), [&](std::ostream& out) { out << to_string(plan); });
@@ -89,7 +94,8 @@ int run(const Options& options, const Context& context) {
   // Proven to load before it is handed out.
   open_session(quantized);
   save_model(quantized, options.output);
-  const auto count = std::ranges::count_if(plan.nodes, [](const NodeDecision& node) { return node.quantized; });
+  const auto count =
+      std::ranges::count_if(plan.nodes, [](const NodeDecision& node) { return node.quantized; });
   Json json = to_json(plan);
   json["output"] = options.output;
   json["sha256"] = digest_of(quantized);
@@ -97,7 +103,8 @@ int run(const Options& options, const Context& context) {
     out << options.output << ": " << count << " of " << plan.nodes.size() << " nodes in INT8 ("
         << options.mode << ", " << options.format << ", " << name_of(config.weights) << ")\n";
     for (const NodeDecision& node : plan.nodes) {
-      if (!node.quantized) out << "  FP32: " << node.node << " (" << node.op_type << "): " << node.reason << '\n';
+      if (!node.quantized)
+        out << "  FP32: " << node.node << " (" << node.op_type << "): " << node.reason << '\n';
     }
   });
   return kExitSuccess;
@@ -105,13 +112,16 @@ int run(const Options& options, const Context& context) {
 
 void declare(CLI::App& app, Options& options) {
   app.add_option("MODEL", options.model, "The FP32 model, an ONNX file")->required();
-  auto* calibration = app.add_option("--calibration", options.calibration, "Ranges that `planish calibrate` wrote");
+  auto* calibration =
+      app.add_option("--calibration", options.calibration, "Ranges that `planish calibrate` wrote");
   app.add_option("--data", options.data, "Or samples to find them with")->excludes(calibration);
   app.add_option("-o,--output", options.output, "The INT8 model to write");
-  app.add_option("--mode", options.mode, "static: calibrated ranges; dynamic: ranges at run time, for MatMul and Gemm")
+  app.add_option("--mode", options.mode,
+                 "static: calibrated ranges; dynamic: ranges at run time, for MatMul and Gemm")
       ->check(CLI::IsMember({"static", "dynamic"}))
       ->capture_default_str();
-  app.add_option("--format", options.format, "qdq: Q/DQ pairs that the runtime fuses; qoperator: integer operators")
+  app.add_option("--format", options.format,
+                 "qdq: Q/DQ pairs that the runtime fuses; qoperator: integer operators")
       ->check(CLI::IsMember({"qdq", "qoperator"}))
       ->capture_default_str();
   app.add_option("--activation", options.activation, "Integers of activations; s8 is slow on x86")
@@ -120,23 +130,29 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--weight", options.weight, "Integers of weights")
       ->check(CLI::IsMember({"s8", "u8", "s16", "u16"}))
       ->capture_default_str();
-  auto* per_channel =
-      app.add_flag("--per-channel", options.per_channel, "One scale per output channel (default of profile best)");
-  app.add_flag("--per-tensor", options.per_tensor, "One scale per weight (default of profile onnxruntime-1.32)")
+  auto* per_channel = app.add_flag("--per-channel", options.per_channel,
+                                   "One scale per output channel (default of profile best)");
+  app.add_flag("--per-tensor", options.per_tensor,
+               "One scale per weight (default of profile onnxruntime-1.32)")
       ->excludes(per_channel);
-  app.add_flag("--reduce-range", options.config.reduce_range, "7-bit weights, for AVX2 without VNNI");
-  app.add_flag("--symmetric-activations", options.config.symmetric_activations, "Activation ranges symmetric about 0");
+  app.add_flag("--reduce-range", options.config.reduce_range,
+               "7-bit weights, for AVX2 without VNNI");
+  app.add_flag("--symmetric-activations", options.config.symmetric_activations,
+               "Activation ranges symmetric about 0");
   app.add_option("--method", options.method, "How ranges are found on --data")
       ->check(CLI::IsMember({"minmax", "moving-average", "entropy", "percentile", "mse"}))
       ->capture_default_str();
-  app.add_option("--ops", options.config.op_types, "Only operators of these types: Conv,MatMul")->delimiter(',');
+  app.add_option("--ops", options.config.op_types, "Only operators of these types: Conv,MatMul")
+      ->delimiter(',');
   app.add_option("--exclude", options.config.exclude_nodes, "Nodes that stay FP32, by name");
   app.add_option("--include", options.config.include_nodes, "The only nodes to quantize, by name");
   app.add_option("--profile", options.profile,
-                 "best: what is faster or more accurate; onnxruntime-1.32: what its Python quantizer writes")
+                 "best: what is faster or more accurate; onnxruntime-1.32: what its Python "
+                 "quantizer writes")
       ->check(CLI::IsMember({"best", "onnxruntime-1.32"}))
       ->capture_default_str();
-  app.add_flag("--no-prepare", options.no_prepare, "Quantize the graph as it is (profile onnxruntime-1.32 always does)");
+  app.add_flag("--no-prepare", options.no_prepare,
+               "Quantize the graph as it is (profile onnxruntime-1.32 always does)");
   app.add_flag("--dry-run", options.dry_run, "Print the plan and write nothing");
   options.samples.declare(app);
 }
@@ -150,7 +166,8 @@ Command quantize_command() {
             declare(app, *options);
             return [options](const Context& context) {
               if (options->output.empty() && !options->dry_run) {
-                throw Error(ErrorCode::kInvalidArgument, "-o OUT.onnx is missing (or --dry-run to see the plan)");
+                throw Error(ErrorCode::kInvalidArgument,
+                            "-o OUT.onnx is missing (or --dry-run to see the plan)");
               }
               return in_context(options->model, [&] { return run(*options, context); });
             };

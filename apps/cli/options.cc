@@ -8,10 +8,13 @@ namespace planish::cli {
 
 void DataOptions::declare(CLI::App& app) {
   std::string presets;
-  for (const std::string_view name : preprocess_presets()) presets += (presets.empty() ? "" : ", ") + std::string(name);
-  app.add_option("--preprocess", preprocess, "From image to tensor: a JSON file, or a preset (" + presets + ")")
+  for (const std::string_view name : preprocess_presets())
+    presets += (presets.empty() ? "" : ", ") + std::string(name);
+  app.add_option("--preprocess", preprocess,
+                 "From image to tensor: a JSON file, or a preset (" + presets + ")")
       ->capture_default_str();
-  app.add_option("--on-bad-sample", on_bad_sample, "A sample that cannot be read: fail, or skip and name it")
+  app.add_option("--on-bad-sample", on_bad_sample,
+                 "A sample that cannot be read: fail, or skip and name it")
       ->check(CLI::IsMember({"fail", "skip"}))
       ->capture_default_str();
   app.add_option("--max-samples", max_samples, "Read no more than this many samples (0: all)")

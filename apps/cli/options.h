@@ -21,8 +21,8 @@ struct DataOptions {
   [[nodiscard]] DatasetConfig config() const;
 };
 
-/// The model that calibrate and quantize work on: prepared, or as it is with the types of its values.
-/// Preparing is deterministic, so a calibration made by one command fits the other's model.
+/// The model that calibrate and quantize work on: prepared, or as it is with the types of its
+/// values. Preparing is deterministic, so a calibration made by one command fits the other's model.
 Model load_for_quantization(const std::string& path, bool as_it_is, const Context& context);
 
 }  // namespace planish::cli

@@ -8,6 +8,7 @@
 
 #include "planish/base/error.h"
 #include "planish/graph/graph_index.h"
+#include "planish/prepare/prepare.h"
 #include "planish/quantize/plan.h"
 
 namespace planish {
@@ -17,7 +18,8 @@ std::string qualified(const Node& node) {
   return node.domain.empty() ? node.op_type : node.domain + "." + node.op_type;
 }
 
-/// The model with a number for each symbolic input dimension, so that all shapes come out as numbers.
+/// The model with a number for each symbolic input dimension, so that all shapes come out as
+/// numbers.
 Model with_assumed_dims(const Model& model, const InspectConfig& config,
                         std::map<std::string, std::int64_t>& assumed) {
   Model copy = model;  // tensors are shared, not copied
@@ -37,10 +39,8 @@ Model with_assumed_dims(const Model& model, const InspectConfig& config,
       shape[i].value = assumed.emplace(symbol, number).first->second;
     }
   }
-  for (ValueInfo& output : copy.graph.outputs) {
-    // What was declared with symbols would contradict the numbers; ONNX Runtime infers it again.
-    if (auto* tensor = std::get_if<TensorType>(&output.type.type)) tensor->shape.reset();
-  }
+  // What was declared with symbols would contradict the numbers; ONNX Runtime infers it again.
+  for (ValueInfo& output : copy.graph.outputs) output.type = {};
   copy.graph.values.clear();
   return copy;
 }
@@ -88,13 +88,16 @@ void recommend(InspectReport& report) {
   std::uint64_t convolution = 0;
   std::uint64_t matrix = 0;
   for (const OperatorSummary& op : report.operators) {
-    if (op.op_type.find("Conv") != std::string::npos) convolution += op.macs;
-    else if (op.op_type == "MatMul" || op.op_type == "Gemm") matrix += op.macs;
+    if (op.op_type.find("Conv") != std::string::npos)
+      convolution += op.macs;
+    else if (op.op_type == "MatMul" || op.op_type == "Gemm")
+      matrix += op.macs;
   }
   if (report.macs == 0) {
-    report.advice = report.nodes_of_unknown_work > 0
-                        ? "The shapes of the matrix operators are not known: give --dims NAME=NUMBER"
-                        : "No operator multiplies matrices: INT8 has nothing to speed up";
+    report.advice =
+        report.nodes_of_unknown_work > 0
+            ? "The shapes of the matrix operators are not known: give --dims NAME=NUMBER"
+            : "No operator multiplies matrices: INT8 has nothing to speed up";
     return;
   }
   const auto percent = [&](std::uint64_t part) { return 100.0 * share(part, report.macs); };
@@ -103,8 +106,8 @@ void recommend(InspectReport& report) {
     report.advice = fmt::format("{:.0f} % of the work is Conv: static", percent(convolution));
   } else {
     report.mode = RecommendedMode::kDynamic;
-    report.advice =
-        fmt::format("{:.0f} % of the work is MatMul and Gemm: dynamic, or static with data", percent(matrix));
+    report.advice = fmt::format(
+        "{:.0f} % of the work is MatMul and Gemm: dynamic, or static with data", percent(matrix));
   }
 }
 
@@ -112,9 +115,12 @@ void recommend(InspectReport& report) {
 
 std::string_view name_of(RecommendedMode mode) {
   switch (mode) {
-    case RecommendedMode::kStatic: return "static";
-    case RecommendedMode::kDynamic: return "dynamic";
-    case RecommendedMode::kNone: break;
+    case RecommendedMode::kStatic:
+      return "static";
+    case RecommendedMode::kDynamic:
+      return "dynamic";
+    case RecommendedMode::kNone:
+      break;
   }
   return "none";
 }
@@ -128,25 +134,26 @@ InspectReport inspect_model(const Model& original, const InspectConfig& config) 
   report.inputs = specs_of(original.graph.inputs, original.graph.initializers);
   report.outputs = specs_of(original.graph.outputs, {});
   report.nodes = original.graph.nodes.size();
-  std::unordered_map<std::string, std::uint64_t> elements;
   for (const Initializer& initializer : original.graph.initializers) {
-    elements[initializer.name] = initializer.value.element_count();
     report.parameters += initializer.value.element_count();
     report.weight_bytes += initializer.value.bytes().size();
   }
   report.already_quantized = std::ranges::any_of(original.graph.nodes, is_quantization_operator);
 
-  Model model = with_assumed_dims(original, config, report.assumed_dims);
-  const ValueTypes types = infer_value_types(model);
-  for (const auto& [name, type] : types) {
-    ValueInfo value;
-    value.name = name;
-    value.type = type;
-    model.graph.values.push_back(std::move(value));
-  }
+  // What quantization sees is the prepared graph: exports hide shapes and work behind constants.
+  // The passes are not verified here, since nothing is handed out.
+  PrepareConfig unverified;
+  unverified.verify = Verify::kOff;
+  const Model model =
+      prepare(with_assumed_dims(original, config, report.assumed_dims), unverified).model;
+  const ValueTypes types = declared_value_types(model);
+  report.prepared_nodes = model.graph.nodes.size();
 
+  std::unordered_map<std::string, std::uint64_t> unseen_parameters;
+  for (const Initializer& initializer : model.graph.initializers) {
+    unseen_parameters[initializer.name] = initializer.value.element_count();
+  }
   std::map<std::string, OperatorSummary> by_type;
-  std::unordered_map<std::string, std::size_t> seen_parameters;
   for (const Node& node : model.graph.nodes) {
     OperatorSummary& summary = by_type[qualified(node)];
     summary.op_type = qualified(node);
@@ -156,10 +163,10 @@ InspectReport inspect_model(const Model& original, const InspectConfig& config) 
     summary.macs += macs.value_or(0);
     report.macs += macs.value_or(0);
     for (const std::string& input : node.inputs) {
-      const auto found = elements.find(input);
-      if (found != elements.end() && seen_parameters.emplace(input, 1).second) {
-        summary.parameters += found->second;
-      }
+      const auto found = unseen_parameters.find(input);
+      if (found == unseen_parameters.end()) continue;
+      summary.parameters += found->second;
+      unseen_parameters.erase(found);
     }
   }
   if (!report.already_quantized) {
@@ -176,9 +183,10 @@ InspectReport inspect_model(const Model& original, const InspectConfig& config) 
     summary.mac_share = share(summary.macs, report.macs);
     report.operators.push_back(std::move(summary));
   }
-  std::ranges::stable_sort(report.operators, [](const OperatorSummary& a, const OperatorSummary& b) {
-    return std::pair(a.macs, a.nodes) > std::pair(b.macs, b.nodes);
-  });
+  std::ranges::stable_sort(report.operators,
+                           [](const OperatorSummary& a, const OperatorSummary& b) {
+                             return std::pair(a.macs, a.nodes) > std::pair(b.macs, b.nodes);
+                           });
   recommend(report);
   return report;
 }
@@ -187,7 +195,8 @@ Json to_json(const InspectReport& report) {
   const auto specs = [](const std::vector<TensorSpec>& list) {
     Json json = Json::array();
     for (const TensorSpec& spec : list) {
-      json.push_back({{"name", spec.name}, {"dtype", name_of(spec.dtype)}, {"shape", to_string(spec.shape)}});
+      json.push_back(
+          {{"name", spec.name}, {"dtype", name_of(spec.dtype)}, {"shape", to_string(spec.shape)}});
     }
     return json;
   };
@@ -202,6 +211,7 @@ Json to_json(const InspectReport& report) {
   json["outputs"] = specs(report.outputs);
   json["assumed_dims"] = report.assumed_dims;
   json["nodes"] = report.nodes;
+  json["prepared_nodes"] = report.prepared_nodes;
   json["parameters"] = report.parameters;
   json["weight_bytes"] = report.weight_bytes;
   json["macs"] = report.macs;
@@ -217,7 +227,8 @@ Json to_json(const InspectReport& report) {
   }
   json["left_fp32"] = Json::array();
   for (const LeftNode& node : report.left_fp32) {
-    json["left_fp32"].push_back({{"node", node.node}, {"op", node.op_type}, {"reason", node.reason}});
+    json["left_fp32"].push_back(
+        {{"node", node.node}, {"op", node.op_type}, {"reason", node.reason}});
   }
   json["already_quantized"] = report.already_quantized;
   json["mode"] = name_of(report.mode);

@@ -29,15 +29,17 @@ Text nothing_chosen(const AutoReport& report) {
 
 Text no_int8_instructions(const AutoReport& report) {
   if (report.host.has_int8_dot_product()) return std::nullopt;
-  return "This CPU has no 8-bit dot product (VNNI, AMX, dotprod): expect 1.5x to 2.2x, and with AVX2 "
+  return "This CPU has no 8-bit dot product (VNNI, AMX, dotprod): expect 1.5x to 2.2x, and with "
+         "AVX2 "
          "check accuracy closely, since its 16-bit sums saturate. On a CPU with VNNI the same file "
          "reaches about 3x.";
 }
 
 Text dynamic_not_offered(const AutoReport& report) {
   if (report.inspection.mode != RecommendedMode::kStatic) return std::nullopt;
-  return report.inspection.advice + ". Dynamic quantization was not tried: ONNX Runtime's integer "
-                                    "convolution without calibrated ranges is slower than FP32.";
+  return report.inspection.advice +
+         ". Dynamic quantization was not tried: ONNX Runtime's integer "
+         "convolution without calibrated ranges is slower than FP32.";
 }
 
 Text preprocessing_dominates(const AutoReport& report) {
@@ -46,10 +48,11 @@ Text preprocessing_dominates(const AutoReport& report) {
   const double whole = report.end_to_end->chosen.latency_ms.p50;
   if (whole <= 0 || preprocess / whole < kLargePreprocessShare) return std::nullopt;
   return fmt::format(
-      "Reading and preprocessing take {:.2f} of {:.2f} ms end to end ({:.0f} %): a request gains {:.2f}x "
+      "Reading and preprocessing take {:.2f} of {:.2f} ms end to end ({:.0f} %): a request gains "
+      "{:.2f}x "
       "where inference gains {:.2f}x. Send smaller images, or raw tensors.",
-      preprocess, whole, 100 * preprocess / whole,
-      report.end_to_end->fp32.latency_ms.p50 / whole, report.handed_out().speed_up.median);
+      preprocess, whole, 100 * preprocess / whole, report.end_to_end->fp32.latency_ms.p50 / whole,
+      report.handed_out().speed_up.median);
 }
 
 Text few_calibration_samples(const AutoReport& report) {
@@ -62,7 +65,8 @@ Text few_calibration_samples(const AutoReport& report) {
 
 Text judged_on_calibration_data(const AutoReport& report) {
   if (report.config.eval_data) return std::nullopt;
-  return "Accuracy was judged on the samples that the ranges come from, which flatters it: give others "
+  return "Accuracy was judged on the samples that the ranges come from, which flatters it: give "
+         "others "
          "with --eval-data.";
 }
 
@@ -82,20 +86,24 @@ Text noisy_machine(const AutoReport& report) {
   const BenchReport& bench = report.bench;
   double spread = 0.0;
   for (const BenchResult& result : bench.results) spread = std::max(spread, result.spread);
-  if (spread < kNoisySpread && bench.other_load_share < kNoisyLoad && bench.steal_share < kNoisySteal) {
+  if (spread < kNoisySpread && bench.other_load_share < kNoisyLoad &&
+      bench.steal_share < kNoisySteal) {
     return std::nullopt;
   }
   return fmt::format(
-      "The machine was noisy: p95 up to {:.0f} % above p50, other processes took {:.0f} % of the CPU, the "
-      "hypervisor {:.0f} %. The speed-up is a ratio of turns that ran side by side and holds; single "
+      "The machine was noisy: p95 up to {:.0f} % above p50, other processes took {:.0f} % of the "
+      "CPU, the "
+      "hypervisor {:.0f} %. The speed-up is a ratio of turns that ran side by side and holds; "
+      "single "
       "milliseconds do not. Raise --bench-seconds or use an idle machine.",
       100 * spread, 100 * bench.other_load_share, 100 * bench.steal_share);
 }
 
 Text too_many_threads(const AutoReport& report) {
   if (report.config.threads <= report.host.cores_usable) return std::nullopt;
-  return fmt::format("{} threads on {} usable cores: a run waits for threads that cannot run. Use --threads {}.",
-                     report.config.threads, report.host.cores_usable, report.host.cores_usable);
+  return fmt::format(
+      "{} threads on {} usable cores: a run waits for threads that cannot run. Use --threads {}.",
+      report.config.threads, report.host.cores_usable, report.host.cores_usable);
 }
 
 Text work_left_in_fp32(const AutoReport& report) {
@@ -104,7 +112,8 @@ Text work_left_in_fp32(const AutoReport& report) {
   if (share >= 0.9) return std::nullopt;
   // Amdahl: with the INT8 part infinitely fast, 1 / (1 - share) is left.
   return fmt::format(
-      "Only {:.0f} % of the multiply-accumulates run in INT8, which bounds the speed-up at {:.1f}x: see "
+      "Only {:.0f} % of the multiply-accumulates run in INT8, which bounds the speed-up at "
+      "{:.1f}x: see "
       "what was left in FP32 and why.",
       100 * share, 1.0 / (1.0 - share));
 }
@@ -140,7 +149,8 @@ constexpr std::array kAdvice{
 std::vector<Advice> advice_for(const AutoReport& report) {
   std::vector<Advice> advice;
   for (const AdviceRow& row : kAdvice) {
-    if (Text text = row.text(report)) advice.push_back(Advice{std::string(row.code), std::move(*text)});
+    if (Text text = row.text(report))
+      advice.push_back(Advice{std::string(row.code), std::move(*text)});
   }
   return advice;
 }

@@ -132,8 +132,9 @@ class AutoRun {
   void inspect() {
     report_.inspection = inspect_model(source_);
     if (report_.inspection.already_quantized) {
-      throw Error(ErrorCode::kUnsupported,
-                  "the model has quantization operators already; expected the FP32 model it was made from");
+      throw Error(
+          ErrorCode::kUnsupported,
+          "the model has quantization operators already; expected the FP32 model it was made from");
     }
   }
 
@@ -151,12 +152,14 @@ class AutoRun {
     std::set<std::string> targets;
     for (const CandidateSpec& spec : specs_) {
       if (spec.method != Method::kStatic) continue;
-      for (std::string& name : calibration_targets(prepared_, spec.config)) targets.insert(std::move(name));
+      for (std::string& name : calibration_targets(prepared_, spec.config))
+        targets.insert(std::move(name));
     }
     const std::vector<std::string> names(targets.begin(), targets.end());
     CalibrateConfig calibration;
     calibration.on_bad_sample = config_.on_bad_sample;
-    CalibrationReport result = calibrate(prepared_, *calibration_data_, names, calibration, progress_, stop_);
+    CalibrationReport result =
+        calibrate(prepared_, *calibration_data_, names, calibration, progress_, stop_);
     table_ = std::move(result.table);
     report_.bad_samples = std::move(result.bad_samples);
     report_.calibration_samples = table_.samples;
@@ -175,9 +178,11 @@ class AutoRun {
     CandidateReport& report = candidate.report;
     report.name = spec.name;
     report.method = spec.method;
-    report.format = spec.method == Method::kDynamic ? "qoperator" : std::string(name_of(spec.config.format));
+    report.format =
+        spec.method == Method::kDynamic ? "qoperator" : std::string(name_of(spec.config.format));
     if (over_budget()) {
-      report.rejected_because = fmt::format("not tried: the budget of {:.0f} s is spent", config_.budget_seconds);
+      report.rejected_because =
+          fmt::format("not tried: the budget of {:.0f} s is spent", config_.budget_seconds);
       return candidate;
     }
     try {
@@ -199,7 +204,8 @@ class AutoRun {
   /// Bytes of the file, its weights included, as save_model would write it.
   static std::uint64_t size_of(const Model& model) {
     std::uint64_t weights = 0;
-    for (const Initializer& initializer : model.graph.initializers) weights += initializer.value.bytes().size();
+    for (const Initializer& initializer : model.graph.initializers)
+      weights += initializer.value.bytes().size();
     // Beyond protobuf's limit the weights are the size, to a thousandth.
     return weights > (std::uint64_t{1} << 30) ? weights : serialize_model(model).size();
   }
@@ -207,14 +213,16 @@ class AutoRun {
   void describe(const QuantizationPlan& plan, CandidateReport& report) const;
 
   void judge_candidates() {
-    // One session of one thread for each side, samples side by side: deterministic, and all cores work.
+    // One session of one thread for each side, samples side by side: deterministic, and all cores
+    // work.
     SessionConfig single;
     single.threads = 1;
     const std::unique_ptr<Session> reference = open_session(source_, single);
     CompareConfig compare_config;
     compare_config.threads = report_.host.cores_usable;
     compare_config.on_bad_sample = config_.on_bad_sample;
-    Comparison comparison(*reference, *evaluation_data_, labels_ ? &*labels_ : nullptr, compare_config);
+    Comparison comparison(*reference, *evaluation_data_, labels_ ? &*labels_ : nullptr,
+                          compare_config);
     for (Candidate& candidate : candidates_) judge_one(candidate, comparison, single);
     const bool any = std::ranges::any_of(
         candidates_, [](const Candidate& c) { return !c.report.rejected_because.has_value(); });
@@ -222,7 +230,8 @@ class AutoRun {
     // Every full INT8 model lost too much: the ends of a network are the usual reason.
     std::vector<CandidateSpec> mixed;
     for (const Candidate& candidate : candidates_) {
-      if (candidate.session) mixed.push_back(pipeline::without_ends(candidate.spec, prepared_.graph));
+      if (candidate.session)
+        mixed.push_back(pipeline::without_ends(candidate.spec, prepared_.graph));
     }
     for (const CandidateSpec& spec : mixed) {
       candidates_.push_back(make(spec));
@@ -247,8 +256,8 @@ class AutoRun {
     std::vector<CandidateReport*> measured{&report_.baseline};
     for (Candidate& candidate : candidates_) {
       if (!candidate.session) continue;
-      subjects.push_back(
-          inference_subject(candidate.report.name, *candidate.session, bench_inputs_, config_.batch));
+      subjects.push_back(inference_subject(candidate.report.name, *candidate.session, bench_inputs_,
+                                           config_.batch));
       measured.push_back(&candidate.report);
     }
     BenchConfig bench;
@@ -258,10 +267,11 @@ class AutoRun {
     for (CandidateReport* candidate : measured) {
       candidate->speed_up = speed_up(*report_.baseline.bench, *candidate->bench);
       // Noise must not sell a slower model: the whole interval has to lie above 1.
-      if (candidate != &report_.baseline && !candidate->rejected_because && candidate->speed_up.low <= 1.0) {
-        candidate->rejected_because =
-            fmt::format("not faster than FP32: {:.2f}x (95 % interval {:.2f} to {:.2f})",
-                        candidate->speed_up.median, candidate->speed_up.low, candidate->speed_up.high);
+      if (candidate != &report_.baseline && !candidate->rejected_because &&
+          candidate->speed_up.low <= 1.0) {
+        candidate->rejected_because = fmt::format(
+            "not faster than FP32: {:.2f}x (95 % interval {:.2f} to {:.2f})",
+            candidate->speed_up.median, candidate->speed_up.low, candidate->speed_up.high);
       }
     }
   }
@@ -298,15 +308,17 @@ class AutoRun {
   void profile() {
     ProfileConfig profile_config;
     profile_config.session = session_config();
-    report_.baseline_operators = times_by_operator(profile_nodes(source_, bench_inputs_, profile_config));
+    report_.baseline_operators =
+        times_by_operator(profile_nodes(source_, bench_inputs_, profile_config));
     if (!report_.chosen) return;
-    report_.chosen_operators =
-        times_by_operator(profile_nodes(candidates_[*report_.chosen].model, bench_inputs_, profile_config));
+    report_.chosen_operators = times_by_operator(
+        profile_nodes(candidates_[*report_.chosen].model, bench_inputs_, profile_config));
   }
 
   AutoResult finish() {
     AutoResult result;
-    result.model = report_.chosen ? std::move(candidates_[*report_.chosen].model) : std::move(source_);
+    result.model =
+        report_.chosen ? std::move(candidates_[*report_.chosen].model) : std::move(source_);
     result.calibration = std::move(table_);
     result.report = std::move(report_);
     return result;
@@ -337,18 +349,7 @@ void AutoRun::describe(const QuantizationPlan& plan, CandidateReport& report) co
     report.kept_fp32.push_back(LeftNode{decision.node, decision.op_type, decision.reason});
   }
   // Shares of work are counted on the prepared model, whose shapes are known.
-  ValueTypes types;
-  for (const auto* list : {&prepared_.graph.inputs, &prepared_.graph.values, &prepared_.graph.outputs}) {
-    for (const ValueInfo& value : *list) types.emplace(value.name, value.type);
-  }
-  for (const Initializer& initializer : prepared_.graph.initializers) {
-    TensorType type;
-    type.dtype = initializer.value.dtype();
-    type.shape = Shape(initializer.value.dims().begin(), initializer.value.dims().end());
-    ValueType value;
-    value.type = std::move(type);
-    types.emplace(initializer.name, std::move(value));
-  }
+  ValueTypes types = declared_value_types(prepared_);
   for (auto& [name, type] : types) {
     // A symbolic batch multiplies every node's work alike; 1 keeps the shares.
     auto* tensor = std::get_if<TensorType>(&type.type);
@@ -364,35 +365,44 @@ void AutoRun::describe(const QuantizationPlan& plan, CandidateReport& report) co
   for (std::size_t i = 0; i < prepared_.graph.nodes.size(); ++i) {
     const std::uint64_t macs = multiply_accumulates(prepared_.graph.nodes[i], types).value_or(0);
     total += macs;
-    if (plan.nodes[i].quantized) quantized += macs;
-    else matrix_left = matrix_left || macs > 0;
+    if (plan.nodes[i].quantized)
+      quantized += macs;
+    else
+      matrix_left = matrix_left || macs > 0;
   }
   report.precision = matrix_left ? Precision::kMixed : Precision::kInt8;
-  report.quantized_mac_share = total == 0 ? 0.0 : static_cast<double>(quantized) / static_cast<double>(total);
+  report.quantized_mac_share =
+      total == 0 ? 0.0 : static_cast<double>(quantized) / static_cast<double>(total);
 }
 
 }  // namespace
 
 std::string_view name_of(Precision precision) {
   switch (precision) {
-    case Precision::kInt8: return "int8";
-    case Precision::kMixed: return "mixed";
-    case Precision::kFp32: break;
+    case Precision::kInt8:
+      return "int8";
+    case Precision::kMixed:
+      return "mixed";
+    case Precision::kFp32:
+      break;
   }
   return "fp32";
 }
 
 std::string_view name_of(Method method) {
   switch (method) {
-    case Method::kStatic: return "static";
-    case Method::kDynamic: return "dynamic";
-    case Method::kNone: break;
+    case Method::kStatic:
+      return "static";
+    case Method::kDynamic:
+      return "dynamic";
+    case Method::kNone:
+      break;
   }
   return "none";
 }
 
-AutoResult run_auto(const std::filesystem::path& model, const AutoConfig& config, const ProgressSink& progress,
-                    std::stop_token stop) {
+AutoResult run_auto(const std::filesystem::path& model, const AutoConfig& config,
+                    const ProgressSink& progress, std::stop_token stop) {
   return AutoRun(model, config, progress, std::move(stop)).run();
 }
 

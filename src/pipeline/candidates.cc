@@ -26,7 +26,8 @@ CandidateSpec static_spec(QuantizationFormat format, const HostReport& host) {
 
 }  // namespace
 
-std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, const HostReport& host) {
+std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection,
+                                           const HostReport& host) {
   std::vector<CandidateSpec> specs{static_spec(QuantizationFormat::kQdq, host),
                                    static_spec(QuantizationFormat::kQOperator, host)};
   const double matrix = share_of_work(inspection, "MatMul") + share_of_work(inspection, "Gemm");
@@ -36,8 +37,10 @@ std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, cons
     dynamic.method = Method::kDynamic;
     dynamic.config.mode = QuantizationMode::kDynamic;
     dynamic.config.op_types = {"MatMul", "Gemm"};
-    if (inspection.mode == RecommendedMode::kDynamic) specs.insert(specs.begin(), dynamic);
-    else specs.push_back(dynamic);
+    if (inspection.mode == RecommendedMode::kDynamic)
+      specs.insert(specs.begin(), dynamic);
+    else
+      specs.push_back(dynamic);
   }
   return specs;
 }

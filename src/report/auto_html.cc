@@ -46,15 +46,21 @@ code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}
 pre{background:var(--card);padding:.7rem;border-radius:.3rem;overflow-x:auto}
 ul{padding-left:1.2rem}li{margin:.35rem 0}
 @media(max-width:40rem){body{padding:.8rem}th,td{padding:.3rem .4rem;font-size:.9rem}
-svg text{font-size:19px}svg text.tick,svg text.note{font-size:17px}}
+svg text{font-size:21px}svg text.tick,svg text.note{font-size:19px}}
 )css";
 
-std::string percent(double share, int digits = 1) { return fmt::format("{:.{}f} %", 100 * share, digits); }
+std::string percent(double share, int digits = 1) {
+  return fmt::format("{:.{}f} %", 100 * share, digits);
+}
 std::string milliseconds(double value) {
   return fmt::format("{:.{}f}", value, value < 1 ? 3 : value < 100 ? 2 : 1);
 }
-std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6); }
-std::string optional_percent(const std::optional<double>& share) { return share ? percent(*share) : "–"; }
+std::string megabytes(std::uint64_t bytes) {
+  return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6);
+}
+std::string optional_percent(const std::optional<double>& share) {
+  return share ? percent(*share) : "–";
+}
 
 /// Writes HTML into one string; text is escaped here and nowhere else.
 class Page {
@@ -96,63 +102,84 @@ void write_verdict(Page& page, const AutoReport& report) {
   const CandidateReport& model = report.handed_out();
   if (!report.chosen) {
     page.raw("<div class=\"verdict none\"><span class=\"big\">FP32</span><span>")
-        .raw(escape_html("No INT8 model was both faster and accurate: the source model is handed out."))
+        .raw(escape_html(
+            "No INT8 model was both faster and accurate: the source model is handed out."))
         .raw("</span></div>\n");
     return;
   }
   page.raw(fmt::format("<div class=\"verdict\"><span class=\"big\">{:.2f}× faster</span>",
                        model.speed_up.median));
-  std::string text = fmt::format("95 % interval {:.2f}–{:.2f}. ", model.speed_up.low, model.speed_up.high);
+  std::string text =
+      fmt::format("95 % interval {:.2f}–{:.2f}. ", model.speed_up.low, model.speed_up.high);
   if (model.accuracy) {
     const AccuracyReport& accuracy = *model.accuracy;
     if (accuracy.top1_agreement) {
-      text += fmt::format("Same answer as FP32 on {} of {} samples. ", percent(*accuracy.top1_agreement),
-                          accuracy.samples);
+      text += fmt::format("Same answer as FP32 on {} of {} samples. ",
+                          percent(*accuracy.top1_agreement), accuracy.samples);
     }
     if (accuracy.fp32_top1 && accuracy.int8_top1) {
-      text += fmt::format("Top-1 {} → {}. ", percent(*accuracy.fp32_top1), percent(*accuracy.int8_top1));
+      text += fmt::format("Top-1 {} → {}. ", percent(*accuracy.fp32_top1),
+                          percent(*accuracy.int8_top1));
     }
     text += fmt::format("Mean cosine {:.5f}.", accuracy.cosine_mean);
   }
   page.raw("<span>").raw(escape_html(text)).raw("</span></div>\n");
 }
 
-std::vector<std::string> summary_cells(const std::string& name, const CandidateReport& model) {
+/// One column of the summary: what a model is and does.
+std::vector<std::string> summary_column(const CandidateReport& model,
+                                        const std::optional<double>& top1) {
   const LatencySummary latency = model.bench ? model.bench->latency_ms : LatencySummary{};
   const AccuracyReport* accuracy = model.accuracy ? &*model.accuracy : nullptr;
-  return {name,
-          milliseconds(latency.p50),
-          milliseconds(latency.p95),
-          milliseconds(latency.p99),
-          milliseconds(latency.mean),
+  return {milliseconds(latency.p50) + " ms",
+          milliseconds(latency.p95) + " ms",
+          milliseconds(latency.p99) + " ms",
+          milliseconds(latency.mean) + " ms",
           model.bench ? fmt::format("{:.1f}", model.bench->qps) : "–",
           megabytes(model.bytes),
-          accuracy ? optional_percent(accuracy->int8_top1) : "–",
+          optional_percent(top1),
           accuracy ? optional_percent(accuracy->top1_agreement) : "–",
-          accuracy ? fmt::format("{:.5f}", accuracy->cosine_mean) : "–"};
+          accuracy ? fmt::format("{:.5f}", accuracy->cosine_mean) : "–",
+          fmt::format("{:.2f}×", model.speed_up.median)};
 }
 
+/// Models side by side, one fact a row: that fits a phone.
 void write_summary(Page& page, const AutoReport& report) {
-  page.table_header({"", "p50 ms", "p95 ms", "p99 ms", "mean ms", "QPS", "size", "top-1", "agreement", "cosine"});
-  std::vector<std::string> baseline = summary_cells("FP32", report.baseline);
   const CandidateReport& model = report.handed_out();
-  if (model.accuracy) baseline[7] = optional_percent(model.accuracy->fp32_top1);
-  page.row(baseline);
-  if (report.chosen) page.row(summary_cells(fmt::format("INT8 ({})", model.name), model), "chosen");
+  const std::vector<std::string> facts{
+      "latency p50", "latency p95",    "latency p99",         "latency mean", "QPS",
+      "size",        "top-1 accuracy", "agreement with FP32", "mean cosine",  "speed-up"};
+  const AccuracyReport* accuracy = model.accuracy ? &*model.accuracy : nullptr;
+  const std::optional<double> unknown;
+  const auto baseline = summary_column(report.baseline, accuracy ? accuracy->fp32_top1 : unknown);
+  const auto chosen = summary_column(model, accuracy ? accuracy->int8_top1 : unknown);
+  if (report.chosen)
+    page.table_header({"", "FP32", model.precision == Precision::kMixed ? "INT8 mixed" : "INT8"});
+  else
+    page.table_header({"", "FP32"});
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    std::vector<std::string> cells{facts[i], baseline[i]};
+    if (report.chosen) cells.push_back(chosen[i]);
+    page.row(cells, facts[i] == "latency p50" || facts[i] == "speed-up" ? "chosen" : "");
+  }
   page.table_end();
-  page.paragraph(fmt::format("{} thread{}, batch {}, one caller, spinning off; every model measured in turns that ran "
-                             "side by side.",
-                             report.config.threads, report.config.threads == 1 ? "" : "s", report.config.batch),
-                 "dim");
+  page.paragraph(
+      fmt::format("{}{} thread{}, batch {}, one caller, spinning off; every model measured in "
+                  "turns that ran "
+                  "side by side.",
+                  report.chosen ? "INT8: " + model.name + ". " : "", report.config.threads,
+                  report.config.threads == 1 ? "" : "s", report.config.batch),
+      "dim");
 }
 
 void write_distributions(Page& page, const AutoReport& report) {
   std::vector<DistributionRow> rows;
   const auto add = [&](const CandidateReport& model, std::string_view css_class) {
     if (!model.bench) return;
-    rows.push_back(DistributionRow{model.name, model.bench->samples_ms, std::string(css_class),
-                                   fmt::format("{} · {:.2f}×", milliseconds(model.bench->latency_ms.p50),
-                                               model.speed_up.median)});
+    rows.push_back(
+        DistributionRow{model.name, model.bench->samples_ms, std::string(css_class),
+                        fmt::format("{} · {:.2f}×", milliseconds(model.bench->latency_ms.p50),
+                                    model.speed_up.median)});
   };
   add(report.baseline, "fp32");
   for (std::size_t i = 0; i < report.candidates.size(); ++i) {
@@ -160,7 +187,8 @@ void write_distributions(Page& page, const AutoReport& report) {
   }
   if (rows.empty()) return;
   page.heading("Latency").raw(report::distribution_plot(rows, "milliseconds per inference"));
-  page.paragraph("Marks: p50 (tall), p95, p99. Right: p50 in milliseconds and the speed-up.", "dim");
+  page.paragraph("Marks: p50 (tall), p95, p99. Right: p50 in milliseconds and the speed-up.",
+                 "dim");
 }
 
 void write_end_to_end(Page& page, const AutoReport& report) {
@@ -169,7 +197,8 @@ void write_end_to_end(Page& page, const AutoReport& report) {
   const double preprocess = e2e.preprocess.latency_ms.p50;
   const auto bar = [&](std::string label, double whole, std::string_view css_class) {
     return BarRow{std::move(label),
-                  {{preprocess, "pre", fmt::format("reading and preprocessing {} ms", milliseconds(preprocess))},
+                  {{preprocess, "pre",
+                    fmt::format("reading and preprocessing {} ms", milliseconds(preprocess))},
                    {std::max(0.0, whole - preprocess), std::string(css_class),
                     fmt::format("inference {} ms", milliseconds(whole - preprocess))}},
                   fmt::format("{} ms", milliseconds(whole))};
@@ -177,11 +206,12 @@ void write_end_to_end(Page& page, const AutoReport& report) {
   const double fp32 = e2e.fp32.latency_ms.p50;
   const double chosen = e2e.chosen.latency_ms.p50;
   page.heading("End to end, with reading and preprocessing");
-  page.raw(report::bar_plot({bar("FP32", fp32, "fp32"), bar(report.chosen ? "INT8" : "handed out", chosen, "int8")},
-                            "milliseconds per request (p50)"));
-  page.paragraph(fmt::format("Preprocessing (amber) is {} of an INT8 request; end to end the gain is {:.2f}×.",
-                             percent(chosen > 0 ? preprocess / chosen : 0, 0),
-                             speed_up(e2e.fp32, e2e.chosen).median));
+  page.raw(report::bar_plot(
+      {bar("FP32", fp32, "fp32"), bar(report.chosen ? "INT8" : "handed out", chosen, "int8")},
+      "milliseconds per request (p50)"));
+  page.paragraph(fmt::format(
+      "Preprocessing (amber) is {} of an INT8 request; end to end the gain is {:.2f}×.",
+      percent(chosen > 0 ? preprocess / chosen : 0, 0), speed_up(e2e.fp32, e2e.chosen).median));
 }
 
 void write_accuracy(Page& page, const AutoReport& report) {
@@ -191,15 +221,19 @@ void write_accuracy(Page& page, const AutoReport& report) {
   page.heading("Accuracy against FP32");
   page.table_header({"output", "cosine mean", "cosine min", "SQNR dB", "max error"});
   for (const OutputAccuracy& output : accuracy.outputs) {
-    page.row({output.name, fmt::format("{:.6f}", output.cosine_mean), fmt::format("{:.6f}", output.cosine_min),
-              fmt::format("{:.1f}", output.sqnr_db), fmt::format("{:.4g}", output.max_abs_error)});
+    page.row({output.name, fmt::format("{:.6f}", output.cosine_mean),
+              fmt::format("{:.6f}", output.cosine_min), fmt::format("{:.1f}", output.sqnr_db),
+              fmt::format("{:.4g}", output.max_abs_error)});
   }
   page.table_end();
-  page.raw(report::histogram_plot(accuracy.sample_cosines, "cosine of FP32 and INT8, per sample", "int8"));
+  page.raw(report::histogram_plot(accuracy.sample_cosines, "cosine of FP32 and INT8, per sample",
+                                  "int8"));
   if (accuracy.worst.empty()) return;
   page.raw("<details><summary>Worst samples</summary>");
   page.table_header({"sample", "cosine", "FP32 says", "INT8 says"});
-  const auto answer = [](const std::optional<std::int64_t>& top) { return top ? std::to_string(*top) : "–"; };
+  const auto answer = [](const std::optional<std::int64_t>& top) {
+    return top ? std::to_string(*top) : "–";
+  };
   for (const WorstSample& worst : accuracy.worst) {
     page.row({"~" + worst.name, fmt::format("{:.6f}", worst.cosine), answer(worst.reference_top1),
               answer(worst.candidate_top1)});
@@ -209,7 +243,8 @@ void write_accuracy(Page& page, const AutoReport& report) {
 
 void write_candidates(Page& page, const AutoReport& report) {
   page.heading("What was tried");
-  page.table_header({"candidate", "speed-up", "p50 ms", "agreement", "cosine", "in INT8", "verdict"});
+  page.table_header(
+      {"candidate", "speed-up", "p50 ms", "agreement", "cosine", "in INT8", "verdict"});
   for (std::size_t i = 0; i < report.candidates.size(); ++i) {
     const CandidateReport& c = report.candidates[i];
     const bool is_chosen = report.chosen == i;
@@ -218,7 +253,8 @@ void write_candidates(Page& page, const AutoReport& report) {
               c.accuracy ? optional_percent(c.accuracy->top1_agreement) : "–",
               c.accuracy ? fmt::format("{:.5f}", c.accuracy->cosine_mean) : "–",
               percent(c.quantized_mac_share, 0),
-              "~" + (is_chosen ? std::string("chosen") : c.rejected_because.value_or("accurate, but not the fastest"))},
+              "~" + (is_chosen ? std::string("chosen")
+                               : c.rejected_because.value_or("accurate, but not the fastest"))},
              is_chosen ? "chosen" : "");
   }
   page.table_end();
@@ -233,16 +269,19 @@ void write_kept(Page& page, const AutoReport& report) {
     return;
   }
   std::map<std::pair<std::string, std::string>, std::vector<std::string>> by_reason;
-  for (const LeftNode& node : model.kept_fp32) by_reason[{node.op_type, node.reason}].push_back(node.node);
-  page.paragraph(fmt::format("{} of {} nodes; {} of the multiply-accumulates run in INT8.", model.kept_fp32.size(),
-                             report.inspection.nodes, percent(model.quantized_mac_share)));
+  for (const LeftNode& node : model.kept_fp32)
+    by_reason[{node.op_type, node.reason}].push_back(node.node);
+  page.paragraph(fmt::format("{} of {} nodes; {} of the multiply-accumulates run in INT8.",
+                             model.kept_fp32.size(), report.inspection.nodes,
+                             percent(model.quantized_mac_share)));
   page.table_header({"operator", "nodes", "why"});
   for (const auto& [key, nodes] : by_reason) {
     page.row({key.first, std::to_string(nodes.size()), "~" + key.second});
   }
   page.table_end().raw("<details><summary>Every node</summary>");
   page.table_header({"node", "operator", "why"});
-  for (const LeftNode& node : model.kept_fp32) page.row({"~" + node.node, node.op_type, "~" + node.reason});
+  for (const LeftNode& node : model.kept_fp32)
+    page.row({"~" + node.node, node.op_type, "~" + node.reason});
   page.table_end().raw("</details>\n");
 }
 
@@ -250,24 +289,31 @@ void write_operators(Page& page, const AutoReport& report) {
   if (report.baseline_operators.empty()) return;
   page.heading("Where the time of one inference goes");
   std::vector<BarRow> rows;
-  const auto add = [&](std::string_view model, const std::vector<OperatorTime>& operators, std::string_view css) {
+  const auto add = [&](std::string_view model, const std::vector<OperatorTime>& operators,
+                       std::string_view css) {
     for (std::size_t i = 0; i < std::min<std::size_t>(operators.size(), 6); ++i) {
       const double ms = std::chrono::duration<double, std::milli>(operators[i].total).count();
-      rows.push_back(BarRow{fmt::format("{} {} ({})", model, operators[i].op_type, operators[i].nodes),
-                            {{ms, std::string(css), fmt::format("{} ms", milliseconds(ms))}},
-                            fmt::format("{} · {}", milliseconds(ms), percent(operators[i].share, 0))});
+      rows.push_back(
+          BarRow{fmt::format("{} {} ({})", model, operators[i].op_type, operators[i].nodes),
+                 {{ms, std::string(css), fmt::format("{} ms", milliseconds(ms))}},
+                 fmt::format("{} · {}", milliseconds(ms), percent(operators[i].share, 0))});
     }
   };
   add("FP32", report.baseline_operators, "fp32");
   if (report.chosen) add("INT8", report.chosen_operators, "int8");
-  page.raw(report::bar_plot(rows, "milliseconds, by operator of the graph that ONNX Runtime really runs"));
+  page.raw(report::bar_plot(
+      rows, "milliseconds, by operator of the graph that ONNX Runtime really runs"));
 }
 
 void write_advice(Page& page, const AutoReport& report) {
   if (report.advice.empty()) return;
   page.heading("What to know, and what to do next").raw("<ul>");
   for (const Advice& advice : report.advice) {
-    page.raw("<li>").raw(escape_html(advice.text)).raw(" <code>").raw(escape_html(advice.code)).raw("</code></li>\n");
+    page.raw("<li>")
+        .raw(escape_html(advice.text))
+        .raw(" <code>")
+        .raw(escape_html(advice.code))
+        .raw("</code></li>\n");
   }
   page.raw("</ul>\n");
 }
@@ -282,15 +328,19 @@ void write_provenance(Page& page, const AutoReport& report) {
   };
   line("model", report.source_path + " · sha256 " + report.source_sha256);
   line("handed out", fmt::format("{} · sha256 {}", model.name, model.sha256));
-  line("calibrated on", fmt::format("{} samples of {}", report.calibration_samples, report.config.data.string()));
+  line("calibrated on",
+       fmt::format("{} samples of {}", report.calibration_samples, report.config.data.string()));
   line("judged on", report.config.eval_data.value_or(report.config.data).string());
   line("CPU", fmt::format("{} ({})", report.host.cpu, isa));
-  line("cores", fmt::format("{} usable of {}{}", report.host.cores_usable, report.host.cores_online,
-                            report.host.quota ? fmt::format(", quota {:.2f}", report.host.quota->cores) : ""));
+  line("cores",
+       fmt::format(
+           "{} usable of {}{}", report.host.cores_usable, report.host.cores_online,
+           report.host.quota ? fmt::format(", quota {:.2f}", report.host.quota->cores) : ""));
   line("ONNX Runtime", report.runtime_version);
   line("planish", std::string(kVersion));
-  line("noise", fmt::format("other processes {}, hypervisor {} of the CPU while measuring",
-                            percent(report.bench.other_load_share), percent(report.bench.steal_share)));
+  line("noise",
+       fmt::format("other processes {}, hypervisor {} of the CPU while measuring",
+                   percent(report.bench.other_load_share), percent(report.bench.steal_share)));
   page.table_end();
 }
 

@@ -47,7 +47,8 @@ Json operators_json(const std::vector<OperatorTime>& operators) {
   Json json = Json::array();
   for (const OperatorTime& op : operators) {
     const double milliseconds = std::chrono::duration<double, std::milli>(op.total).count();
-    json.push_back({{"op", op.op_type}, {"nodes", op.nodes}, {"ms", milliseconds}, {"share", op.share}});
+    json.push_back(
+        {{"op", op.op_type}, {"nodes", op.nodes}, {"ms", milliseconds}, {"share", op.share}});
   }
   return json;
 }
@@ -78,10 +79,11 @@ Json to_json(const AutoReport& report) {
   json["speedup"] = chosen.speed_up.median;
   json["accuracy"] = chosen.accuracy ? to_json(*chosen.accuracy) : Json(nullptr);
   if (report.end_to_end) {
-    json["end_to_end"] = {{"fp32_ms", latency_json(report.end_to_end->fp32)},
-                          {"int8_ms", latency_json(report.end_to_end->chosen)},
-                          {"preprocess_ms", latency_json(report.end_to_end->preprocess)},
-                          {"speedup", speed_up(report.end_to_end->fp32, report.end_to_end->chosen).median}};
+    json["end_to_end"] = {
+        {"fp32_ms", latency_json(report.end_to_end->fp32)},
+        {"int8_ms", latency_json(report.end_to_end->chosen)},
+        {"preprocess_ms", latency_json(report.end_to_end->preprocess)},
+        {"speedup", speed_up(report.end_to_end->fp32, report.end_to_end->chosen).median}};
   } else {
     json["end_to_end"] = nullptr;
   }

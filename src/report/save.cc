@@ -25,7 +25,8 @@ void save_auto_result(const AutoResult& result, const fs::path& folder) {
   std::error_code failure;
   if (fs::exists(named, failure)) {
     if (!fs::is_directory(named, failure)) {
-      throw Error(ErrorCode::kInvalidArgument, named.string() + " is a file; expected a folder to write to");
+      throw Error(ErrorCode::kInvalidArgument,
+                  named.string() + " is a file; expected a folder to write to");
     }
     write_all(result, named);
     return;

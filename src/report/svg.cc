@@ -13,10 +13,10 @@ namespace {
 
 // One user unit is one CSS pixel at full width; the SVG scales down with the page.
 constexpr double kWidth = 720;
-constexpr double kLabelWidth = 190;
-constexpr double kNoteWidth = 110;
-constexpr double kPlotLeft = kLabelWidth;
-constexpr double kPlotWidth = kWidth - kLabelWidth - kNoteWidth;
+constexpr double kPlotLeft = 14;
+constexpr double kPlotWidth = kWidth - 2 * kPlotLeft;
+constexpr double kTextHeight = 24;  // of the line above a row; a phone's larger letters fit
+constexpr double kAxisHeight = 48;
 
 std::string open_svg(double height, std::string_view label) {
   return fmt::format(
@@ -49,12 +49,12 @@ class Axis {
           std::back_inserter(svg),
           "<line class=\"grid\" x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\"/>"
           "<text class=\"tick\" x=\"{0:.1f}\" y=\"{3:.1f}\" text-anchor=\"middle\">{4:.6g}</text>",
-          x(value), top, bottom, bottom + 15, value);
+          x(value), top, bottom, bottom + 18, value);
     }
     fmt::format_to(
         std::back_inserter(svg),
         "<text class=\"tick\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>",
-        kPlotLeft + kPlotWidth / 2, bottom + 31, escape_html(unit));
+        kPlotLeft + kPlotWidth / 2, bottom + 40, escape_html(unit));
   }
 
  private:
@@ -62,14 +62,14 @@ class Axis {
   double high_;
 };
 
+/// The line above a row: its label on the left, its note on the right.
 void draw_row_texts(std::string& svg, std::string_view label, std::string_view note,
-                    double middle) {
+                    double baseline) {
+  fmt::format_to(std::back_inserter(svg), "<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", kPlotLeft,
+                 baseline, escape_html(label));
   fmt::format_to(std::back_inserter(svg),
-                 "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", kLabelWidth - 10,
-                 middle + 4, escape_html(label));
-  fmt::format_to(std::back_inserter(svg),
-                 "<text class=\"note\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>",
-                 kPlotLeft + kPlotWidth + 8, middle + 4, escape_html(note));
+                 "<text class=\"note\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>",
+                 kPlotLeft + kPlotWidth, baseline, escape_html(note));
 }
 
 std::vector<double> counts_in_bins(const std::vector<double>& values, double low, double high,
@@ -115,8 +115,8 @@ std::string escape_html(std::string_view text) {
 }
 
 std::string distribution_plot(const std::vector<DistributionRow>& rows, std::string_view unit) {
-  constexpr double kRowHeight = 54;
   constexpr double kHill = 34;
+  constexpr double kRowHeight = kTextHeight + kHill + 12;
   constexpr std::size_t kBins = 160;
   std::vector<std::vector<double>> sorted;
   double high = 0.0;
@@ -127,7 +127,7 @@ std::string distribution_plot(const std::vector<DistributionRow>& rows, std::str
   }
   const Axis axis(0.0, high * 1.03);
   const double bottom = kRowHeight * static_cast<double>(rows.size());
-  std::string svg = open_svg(bottom + 40, "latency distributions");
+  std::string svg = open_svg(bottom + kAxisHeight, "latency distributions");
   axis.draw(svg, 0, bottom, unit);
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const double base = kRowHeight * static_cast<double>(r + 1) - 8;
@@ -150,13 +150,14 @@ std::string distribution_plot(const std::vector<DistributionRow>& rows, std::str
           "<title>p{3:.0f} {4:.4g}</title></line>",
           axis.x(value), base - (q < 0.9 ? kHill : 12), base + 4, q * 100, value);
     }
-    draw_row_texts(svg, rows[r].label, rows[r].note, base - 12);
+    draw_row_texts(svg, rows[r].label, rows[r].note, base - kHill - 8);
   }
   return svg + "</svg>";
 }
 
 std::string bar_plot(const std::vector<BarRow>& rows, std::string_view unit) {
-  constexpr double kRowHeight = 30;
+  constexpr double kBar = 18;
+  constexpr double kRowHeight = kTextHeight + kBar + 6;
   double high = 0.0;
   for (const BarRow& row : rows) {
     double sum = 0.0;
@@ -165,10 +166,10 @@ std::string bar_plot(const std::vector<BarRow>& rows, std::string_view unit) {
   }
   const Axis axis(0.0, high > 0 ? high : 1.0);
   const double bottom = kRowHeight * static_cast<double>(rows.size());
-  std::string svg = open_svg(bottom + 40, unit);
+  std::string svg = open_svg(bottom + kAxisHeight, unit);
   axis.draw(svg, 0, bottom, unit);
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    const double top = kRowHeight * static_cast<double>(r) + 5;
+    const double top = kRowHeight * static_cast<double>(r) + kTextHeight;
     double start = 0.0;
     for (const BarRow::Part& part : rows[r].parts) {
       fmt::format_to(
@@ -176,11 +177,10 @@ std::string bar_plot(const std::vector<BarRow>& rows, std::string_view unit) {
           "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\">"
           "<title>{}</title></rect>",
           part.css_class, axis.x(start), top,
-          std::max(0.0, axis.x(start + part.value) - axis.x(start)), kRowHeight - 10,
-          escape_html(part.title));
+          std::max(0.0, axis.x(start + part.value) - axis.x(start)), kBar, escape_html(part.title));
       start += part.value;
     }
-    draw_row_texts(svg, rows[r].label, rows[r].note, top + (kRowHeight - 10) / 2);
+    draw_row_texts(svg, rows[r].label, rows[r].note, top - 6);
   }
   return svg + "</svg>";
 }
@@ -194,7 +194,7 @@ std::string histogram_plot(const std::vector<double>& values, std::string_view a
   const std::vector<double> counts = counts_in_bins(values, low, low + span, bins);
   const double most = *std::ranges::max_element(counts);
   const Axis axis(low, low + span);
-  std::string svg = open_svg(kHeight + 40, axis_label);
+  std::string svg = open_svg(kHeight + kAxisHeight, axis_label);
   axis.draw(svg, 0, kHeight, axis_label);
   const double width = kPlotWidth / static_cast<double>(bins);
   for (std::size_t b = 0; b < bins; ++b) {
@@ -207,7 +207,6 @@ std::string histogram_plot(const std::vector<double>& values, std::string_view a
         css_class, kPlotLeft + width * static_cast<double>(b), kHeight - height,
         std::max(1.0, width - 1), height, counts[b]);
   }
-  draw_row_texts(svg, "samples", "", kHeight / 2);
   return svg + "</svg>";
 }
 

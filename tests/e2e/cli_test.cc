@@ -25,7 +25,9 @@ class Cli : public testing::Test {
  protected:
   [[nodiscard]] fs::path path(const std::string& name) const { return folder_.path() / name; }
   [[nodiscard]] std::string text(const std::string& name) const { return path(name).string(); }
-  [[nodiscard]] static std::string example(const std::string& name) { return (kExample / name).string(); }
+  [[nodiscard]] static std::string example(const std::string& name) {
+    return (kExample / name).string();
+  }
 
   fs::path write(const std::string& name, const std::string& bytes) const {
     fs::create_directories(path(name).parent_path());
@@ -36,10 +38,12 @@ class Cli : public testing::Test {
   /// A folder with the first `count` calibration images.
   std::string few_images(std::size_t count) const {
     std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(kExample / "calibration")) files.push_back(entry.path());
+    for (const auto& entry : fs::directory_iterator(kExample / "calibration"))
+      files.push_back(entry.path());
     std::ranges::sort(files);
     fs::create_directories(path("few"));
-    for (std::size_t i = 0; i < count; ++i) fs::copy_file(files.at(i), path("few") / files[i].filename());
+    for (std::size_t i = 0; i < count; ++i)
+      fs::copy_file(files.at(i), path("few") / files[i].filename());
     return text("few");
   }
 
@@ -48,7 +52,8 @@ class Cli : public testing::Test {
     std::vector<std::string> names;
     for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
       const std::string name = entry.path().filename().string();
-      if (name.find(".tmp.") != std::string::npos || name.starts_with("planish-")) names.push_back(name);
+      if (name.find(".tmp.") != std::string::npos || name.starts_with("planish-"))
+        names.push_back(name);
     }
     return names;
   }
@@ -84,23 +89,39 @@ TEST_F(Cli, InspectSaysWhichWayFits) {
 }
 
 TEST_F(Cli, AutoWritesModelCalibrationAndBothReports) {
-  const std::vector<std::string> arguments{
-      "auto", example("resnet8x4.onnx"), "--data", few_images(20), "--eval-data", example("evaluation"),
-      "--labels", example("labels.csv"), "--preprocess", example("preprocess.json"), "--max-eval-samples", "60",
-      "--bench-seconds", "0.2", "--max-drop", "0.1", "--json", "-o", text("out")};
+  const std::vector<std::string> arguments{"auto",
+                                           example("resnet8x4.onnx"),
+                                           "--data",
+                                           few_images(20),
+                                           "--eval-data",
+                                           example("evaluation"),
+                                           "--labels",
+                                           example("labels.csv"),
+                                           "--preprocess",
+                                           example("preprocess.json"),
+                                           "--max-eval-samples",
+                                           "60",
+                                           "--bench-seconds",
+                                           "0.2",
+                                           "--max-drop",
+                                           "0.1",
+                                           "--json",
+                                           "-o",
+                                           text("out")};
   const Finished result = run_planish(arguments);
   ASSERT_THAT(result.exit_status, testing::AnyOf(0, 1)) << result.err;
   const Json report = parse_json(result.out);
   EXPECT_EQ(report["schema"], 1);
-  for (const char* member : {"host", "source", "baseline", "chosen", "speedup", "accuracy", "end_to_end",
-                             "candidates", "kept_fp32", "advice"}) {
+  for (const char* member : {"host", "source", "baseline", "chosen", "speedup", "accuracy",
+                             "end_to_end", "candidates", "kept_fp32", "advice"}) {
     EXPECT_TRUE(report.contains(member)) << member;
   }
   for (const char* quantile : {"p50", "p95", "p99", "mean", "min"}) {
     EXPECT_GT(report["baseline"]["latency_ms"][quantile].get<double>(), 0.0) << quantile;
   }
   EXPECT_EQ(parse_json(read_file(path("out/report.json"))), report);
-  EXPECT_THAT(read_file(path("out/report.html")), AllOf(HasSubstr("<!doctype html>"), HasSubstr("</html>")));
+  EXPECT_THAT(read_file(path("out/report.html")),
+              AllOf(HasSubstr("<!doctype html>"), HasSubstr("</html>")));
   EXPECT_GT(parse_json(read_file(path("out/calibration.json"))).size(), 0U);
   // The one that is handed out is what the report speaks of, whether that is INT8 or FP32.
   EXPECT_EQ(digest_of(load_model(path("out/model.onnx"))), report["chosen"]["sha256"]);
@@ -109,40 +130,46 @@ TEST_F(Cli, AutoWritesModelCalibrationAndBothReports) {
 }
 
 TEST_F(Cli, AutoHandsOutFp32WhenNothingIsAccurateEnough) {
-  const Finished result = run_planish({"auto", example("resnet8x4.onnx"), "--data", few_images(4), "--preprocess",
-                                       example("preprocess.json"), "--min-cosine", "0.999999999",
-                                       "--bench-seconds", "0.05", "--json", "-o", text("out")});
+  const Finished result =
+      run_planish({"auto", example("resnet8x4.onnx"), "--data", few_images(4), "--preprocess",
+                   example("preprocess.json"), "--min-cosine", "0.999999999", "--bench-seconds",
+                   "0.05", "--json", "-o", text("out")});
   EXPECT_EQ(result.exit_status, 1) << result.err;
   const Json report = parse_json(result.out);
   EXPECT_EQ(report["chosen"]["precision"], "fp32");
   EXPECT_EQ(report["speedup"], 1.0);
-  for (const Json& candidate : report["candidates"]) EXPECT_TRUE(candidate.contains("rejected_because"));
+  for (const Json& candidate : report["candidates"])
+    EXPECT_TRUE(candidate.contains("rejected_because"));
   EXPECT_EQ(digest_of(load_model(path("out/model.onnx"))), report["source"]["sha256"]);
 }
 
 TEST_F(Cli, StepsOneByOneGiveTheSameModelAsQuantizeWithData) {
   const std::string images = few_images(8);
-  ASSERT_EQ(run_planish({"prepare", example("resnet8x4.onnx"), "-o", text("p.onnx")}).exit_status, 0);
-  ASSERT_EQ(run_planish({"calibrate", text("p.onnx"), "--data", images, "--preprocess", example("preprocess.json"),
-                         "-o", text("c.json")})
+  ASSERT_EQ(run_planish({"prepare", example("resnet8x4.onnx"), "-o", text("p.onnx")}).exit_status,
+            0);
+  ASSERT_EQ(run_planish({"calibrate", text("p.onnx"), "--data", images, "--preprocess",
+                         example("preprocess.json"), "-o", text("c.json")})
                 .exit_status,
             0);
-  const Finished first =
-      run_planish({"quantize", text("p.onnx"), "--calibration", text("c.json"), "-o", text("q1.onnx")});
+  const Finished first = run_planish(
+      {"quantize", text("p.onnx"), "--calibration", text("c.json"), "-o", text("q1.onnx")});
   ASSERT_EQ(first.exit_status, 0) << first.err;
-  const Finished second = run_planish({"quantize", example("resnet8x4.onnx"), "--data", images, "--preprocess",
-                                       example("preprocess.json"), "-o", text("q2.onnx")});
+  const Finished second =
+      run_planish({"quantize", example("resnet8x4.onnx"), "--data", images, "--preprocess",
+                   example("preprocess.json"), "-o", text("q2.onnx")});
   ASSERT_EQ(second.exit_status, 0) << second.err;
   EXPECT_EQ(digest_of(load_model(path("q1.onnx"))), digest_of(load_model(path("q2.onnx"))));
-  const Finished compared = run_planish({"compare", example("resnet8x4.onnx"), text("q1.onnx"), "--data", images,
-                                         "--preprocess", example("preprocess.json"), "--json", "--max-drop", "0.5"});
+  const Finished compared =
+      run_planish({"compare", example("resnet8x4.onnx"), text("q1.onnx"), "--data", images,
+                   "--preprocess", example("preprocess.json"), "--json", "--max-drop", "0.5"});
   EXPECT_EQ(compared.exit_status, 0) << compared.err;
   EXPECT_GT(parse_json(compared.out)["cosine_mean"].get<double>(), 0.99);
 }
 
 TEST_F(Cli, DryRunPrintsThePlanAndWritesNothing) {
-  const Finished result = run_planish({"quantize", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
-                                       example("preprocess.json"), "--dry-run", "-o", text("q.onnx")});
+  const Finished result =
+      run_planish({"quantize", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
+                   example("preprocess.json"), "--dry-run", "-o", text("q.onnx")});
   EXPECT_EQ(result.exit_status, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("Conv"));
   EXPECT_FALSE(fs::exists(path("q.onnx")));
@@ -150,8 +177,8 @@ TEST_F(Cli, DryRunPrintsThePlanAndWritesNothing) {
 
 TEST_F(Cli, ACalibrationOfAnotherModelIsRefused) {
   write("c.json", R"({"schema":1})");
-  ASSERT_EQ(run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
-                         example("preprocess.json"), "-o", text("c.json")})
+  ASSERT_EQ(run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2),
+                         "--preprocess", example("preprocess.json"), "-o", text("c.json")})
                 .exit_status,
             0);
   Model other = load_model(kExample / "resnet8x4.onnx");
@@ -165,8 +192,8 @@ TEST_F(Cli, ACalibrationOfAnotherModelIsRefused) {
 }
 
 TEST_F(Cli, BenchMeasuresModelsSideBySide) {
-  const Finished result = run_planish(
-      {"bench", example("resnet8x4.onnx"), example("resnet8x4.onnx"), "--seconds", "0.1", "--json"});
+  const Finished result = run_planish({"bench", example("resnet8x4.onnx"),
+                                       example("resnet8x4.onnx"), "--seconds", "0.1", "--json"});
   ASSERT_EQ(result.exit_status, 0) << result.err;
   const Json report = parse_json(result.out);
   ASSERT_EQ(report["results"].size(), 2U);
@@ -202,7 +229,8 @@ TEST_F(Cli, AnUnknownOperatorIsNamed) {
     if (node.op_type == "Relu") node.op_type = "Frobnicate";
   }
   save_model(model, path("unknown.onnx"));
-  const Finished result = run_planish({"auto", text("unknown.onnx"), "--data", few_images(2), "-o", text("out")});
+  const Finished result =
+      run_planish({"auto", text("unknown.onnx"), "--data", few_images(2), "-o", text("out")});
   EXPECT_EQ(result.exit_status, 4);
   EXPECT_THAT(result.err, HasSubstr("Frobnicate"));
   EXPECT_FALSE(fs::exists(path("out")));
@@ -219,8 +247,8 @@ TEST_F(Cli, MissingExternalDataIsNamed) {
 
 TEST_F(Cli, AnEmptyDataFolderIsRefused) {
   fs::create_directories(path("nothing"));
-  const Finished result =
-      run_planish({"auto", example("resnet8x4.onnx"), "--data", text("nothing"), "-o", text("out")});
+  const Finished result = run_planish(
+      {"auto", example("resnet8x4.onnx"), "--data", text("nothing"), "-o", text("out")});
   EXPECT_EQ(result.exit_status, 2);
   EXPECT_THAT(result.err, HasSubstr("nothing"));
 }
@@ -228,9 +256,11 @@ TEST_F(Cli, AnEmptyDataFolderIsRefused) {
 TEST_F(Cli, ABrokenImageIsNamedOrSkippedAsAsked) {
   const std::string images = few_images(4);
   const std::string whole = read_file(fs::directory_iterator(images)->path());
-  std::ofstream(fs::path(images) / "aaa_broken.png", std::ios::binary) << whole.substr(0, whole.size() / 2);
-  const std::vector<std::string> base{"calibrate", example("resnet8x4.onnx"), "--data", images, "--preprocess",
-                                      example("preprocess.json"), "-o", text("c.json")};
+  std::ofstream(fs::path(images) / "aaa_broken.png", std::ios::binary)
+      << whole.substr(0, whole.size() / 2);
+  const std::vector<std::string> base{
+      "calibrate",    example("resnet8x4.onnx"),  "--data", images,
+      "--preprocess", example("preprocess.json"), "-o",     text("c.json")};
   const Finished failed = run_planish(base);
   EXPECT_EQ(failed.exit_status, 4);
   EXPECT_THAT(failed.err, HasSubstr("aaa_broken.png"));
@@ -243,9 +273,10 @@ TEST_F(Cli, ABrokenImageIsNamedOrSkippedAsAsked) {
 }
 
 TEST_F(Cli, ImagesOfTheWrongSizeAreRefusedWithBothShapes) {
-  const std::string spec = write("spec.json", R"({"resize":{"height":16,"width":16,"filter":"bilinear"}})").string();
-  const Finished result = run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2),
-                                       "--preprocess", spec, "-o", text("c.json")});
+  const std::string spec =
+      write("spec.json", R"({"resize":{"height":16,"width":16,"filter":"bilinear"}})").string();
+  const Finished result = run_planish({"calibrate", example("resnet8x4.onnx"), "--data",
+                                       few_images(2), "--preprocess", spec, "-o", text("c.json")});
   EXPECT_EQ(result.exit_status, 2);
   EXPECT_THAT(result.err, AllOf(HasSubstr("16"), HasSubstr("32")));
 }
@@ -261,25 +292,25 @@ TEST_F(Cli, LabelsThatMatchNoSampleAreRefused) {
 
 TEST_F(Cli, AMisspeltMemberOfThePreprocessingIsRefused) {
   const std::string spec = write("spec.json", R"({"maen":[0,0,0]})").string();
-  const Finished result = run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2),
-                                       "--preprocess", spec, "-o", text("c.json")});
+  const Finished result = run_planish({"calibrate", example("resnet8x4.onnx"), "--data",
+                                       few_images(2), "--preprocess", spec, "-o", text("c.json")});
   EXPECT_EQ(result.exit_status, 2);
   EXPECT_THAT(result.err, HasSubstr("maen"));
 }
 
 TEST_F(Cli, AFullDiskLeavesNothingBehind) {
-  const Finished result =
-      run_planish({"prepare", example("resnet8x4.onnx"), "-o", text("p.onnx")}, {.max_file_bytes = 100'000});
+  const Finished result = run_planish({"prepare", example("resnet8x4.onnx"), "-o", text("p.onnx")},
+                                      {.max_file_bytes = 100'000});
   EXPECT_EQ(result.exit_status, 5) << result.err;
   EXPECT_FALSE(fs::exists(path("p.onnx")));
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
 TEST_F(Cli, AnInterruptLeavesNothingBehind) {
-  const Finished result = run_planish({"auto", example("resnet8x4.onnx"), "--data", example("calibration"),
-                                       "--preprocess", example("preprocess.json"), "--bench-seconds", "60", "-o",
-                                       text("out")},
-                                      {.interrupt_after = std::chrono::milliseconds(3000)});
+  const Finished result = run_planish(
+      {"auto", example("resnet8x4.onnx"), "--data", example("calibration"), "--preprocess",
+       example("preprocess.json"), "--bench-seconds", "60", "-o", text("out")},
+      {.interrupt_after = std::chrono::milliseconds(3000)});
   EXPECT_EQ(result.exit_status, 5) << result.err;
   EXPECT_FALSE(fs::exists(path("out")));
   EXPECT_THAT(leftovers(), IsEmpty());

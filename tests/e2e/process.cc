@@ -34,8 +34,8 @@ struct Pipe {
   }
 };
 
-[[noreturn]] void become_planish(const std::vector<std::string>& arguments, const RunConfig& config, int out,
-                                 int err) {
+[[noreturn]] void become_planish(const std::vector<std::string>& arguments, const RunConfig& config,
+                                 int out, int err) {
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
   const int null = open("/dev/null", O_RDONLY);

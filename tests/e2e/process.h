@@ -17,7 +17,7 @@ struct Finished {
 };
 
 struct RunConfig {
-  std::optional<std::uint64_t> max_file_bytes = {};              // RLIMIT_FSIZE: a disk that is full
+  std::optional<std::uint64_t> max_file_bytes = {};  // RLIMIT_FSIZE: a disk that is full
   std::optional<std::chrono::milliseconds> interrupt_after = {};  // SIGINT then
   std::filesystem::path folder = {};                              // working folder
 };

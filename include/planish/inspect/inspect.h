@@ -49,9 +49,10 @@ struct InspectReport {
   std::vector<TensorSpec> inputs = {};
   std::vector<TensorSpec> outputs = {};
   std::map<std::string, std::int64_t> assumed_dims =
-      {};  // symbolic dimensions and what they were taken as
-  std::size_t nodes = 0;
-  std::uint64_t parameters = 0;
+      {};                          // symbolic dimensions and what they were taken as
+  std::size_t nodes = 0;           // as the file has them
+  std::size_t prepared_nodes = 0;  // after preparation: what all below speaks of
+  std::uint64_t parameters = 0;    // of the file
   std::uint64_t weight_bytes = 0;
   std::uint64_t macs = 0;                       // one run at the assumed dimensions
   std::size_t nodes_of_unknown_work = 0;        // matrix operators whose shapes are not known
@@ -68,7 +69,7 @@ struct InspectConfig {
   std::map<std::string, std::int64_t> dims = {};
 };
 
-/// Types come from ONNX Runtime, the forecast from the same plan that quantizes.
+/// Shapes come from ONNX Runtime, the forecast from the same preparation and plan that quantize.
 /// @throws Error as infer_value_types: an operator that ONNX Runtime does not know is named.
 InspectReport inspect_model(const Model& model, const InspectConfig& config = {});
 

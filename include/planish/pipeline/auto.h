@@ -55,7 +55,7 @@ struct CandidateReport {
   std::uint64_t bytes = 0;  // of the file and its external data
   std::string sha256 = {};  // digest_of the model
   std::optional<BenchResult> bench = {};
-  RatioEstimate speed_up = {};  // against the baseline of the same run
+  RatioEstimate speed_up = {};                  // against the baseline of the same run
   std::optional<AccuracyReport> accuracy = {};  // nothing for the baseline
   std::vector<LeftNode> kept_fp32 = {};
   double quantized_mac_share = 0.0;  // of the multiply-accumulates, in [0, 1]
@@ -90,10 +90,10 @@ struct AutoReport {
   std::vector<CandidateReport> candidates = {};
   std::optional<std::size_t> chosen = {};  // index into candidates; nothing: FP32 is handed out
   std::optional<EndToEndReport> end_to_end = {};
-  BenchReport bench = {};                            // machine noise of the measured run
+  BenchReport bench = {};                             // machine noise of the measured run
   std::vector<OperatorTime> baseline_operators = {};  // where one FP32 inference's time goes
   std::vector<OperatorTime> chosen_operators = {};    // and one of the chosen model
-  std::map<std::string, double> stage_seconds = {};  // where the time of this command went
+  std::map<std::string, double> stage_seconds = {};   // where the time of this command went
   std::vector<Advice> advice = {};
 
   /// The model that is handed out: a candidate, or the baseline.
@@ -105,7 +105,7 @@ struct AutoReport {
 /// The report and what it is about.
 struct AutoResult {
   AutoReport report = {};
-  Model model = {};              // the one to serve
+  Model model = {};  // the one to serve
   CalibrationTable calibration = {};
 };
 

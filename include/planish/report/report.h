@@ -8,7 +8,8 @@
 
 namespace planish {
 
-/// report.json, schema 1 (docs/formats/report.md). `path` of the chosen model is relative to the folder.
+/// report.json, schema 1 (docs/formats/report.md). `path` of the chosen model is relative to the
+/// folder.
 Json to_json(const AutoReport& report);
 
 /// report.html: one file that needs no network, light and dark, readable on a phone.
@@ -17,7 +18,8 @@ std::string to_html(const AutoReport& report);
 /// Writes model.onnx, calibration.json, report.json and report.html into `folder`.
 ///
 /// A folder that does not exist yet appears whole or not at all. In one that exists, each file is
-/// replaced whole, report.json last: while it is the old one, so is what it speaks of or it is being replaced.
+/// replaced whole, report.json last: while it is the old one, so is what it speaks of or it is
+/// being replaced.
 /// @throws Error as AtomicFile; nothing is half-written.
 void save_auto_result(const AutoResult& result, const std::filesystem::path& folder);
 

@@ -1,9 +1,10 @@
+#include "pipeline/advice.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "planish/pipeline/auto.h"
-#include "pipeline/advice.h"
 #include "pipeline/candidates.h"
+#include "planish/pipeline/auto.h"
 
 namespace planish::pipeline {
 namespace {
@@ -105,7 +106,8 @@ TEST(CandidateSpecs, DynamicIsNotTriedOnAConvolutionNetwork) {
 }
 
 TEST(CandidateSpecs, DynamicComesFirstOnATransformer) {
-  EXPECT_EQ(candidate_specs(work(0.0, 1.0), host_with("avx512_vnni")).front().method, Method::kDynamic);
+  EXPECT_EQ(candidate_specs(work(0.0, 1.0), host_with("avx512_vnni")).front().method,
+            Method::kDynamic);
 }
 
 TEST(CandidateSpecs, ActivationsAreUnsignedOnX86) {
@@ -116,7 +118,8 @@ TEST(CandidateSpecs, ActivationsAreUnsignedOnX86) {
 
 TEST(CandidateSpecs, WeightsHaveSevenBitsWhereSumsSaturate) {
   EXPECT_TRUE(candidate_specs(work(1.0, 0.0), host_with("avx2")).front().config.reduce_range);
-  EXPECT_FALSE(candidate_specs(work(1.0, 0.0), host_with("avx512_vnni")).front().config.reduce_range);
+  EXPECT_FALSE(
+      candidate_specs(work(1.0, 0.0), host_with("avx512_vnni")).front().config.reduce_range);
 }
 
 TEST(WithoutEnds, LeavesTheFirstAndLastMatrixOperator) {

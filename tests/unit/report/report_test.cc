@@ -40,7 +40,8 @@ AutoReport report_with_a_choice() {
   candidate.kept_fp32 = {LeftNode{"softmax", "Softmax", "no integer kernel <that pays>"}};
   report.candidates = {candidate};
   report.chosen = 0;
-  report.end_to_end = EndToEndReport{result_of("fp32", 4.0), result_of("chosen", 2.0), result_of("pre", 1.0)};
+  report.end_to_end =
+      EndToEndReport{result_of("fp32", 4.0), result_of("chosen", 2.0), result_of("pre", 1.0)};
   report.advice = {Advice{"noisy-machine", "p95 & p99 \"far\" apart"}};
   return report;
 }
@@ -87,13 +88,16 @@ TEST(ReportHtml, NeedsNoNetwork) {
 
 TEST(ReportHtml, ClosesEveryElementThatItOpens) {
   const std::string html = to_html(report_with_a_choice());
-  for (const std::string element : {"table", "svg", "div", "details", "ul", "h2", "tr", "td", "p", "span", "path"}) {
+  for (const std::string element :
+       {"table", "svg", "div", "details", "ul", "h2", "tr", "td", "p", "span", "path"}) {
     const auto count = [&](const std::string& pattern) {
       const std::regex regex(pattern);
-      return std::distance(std::sregex_iterator(html.begin(), html.end(), regex), std::sregex_iterator());
+      return std::distance(std::sregex_iterator(html.begin(), html.end(), regex),
+                           std::sregex_iterator());
     };
     const auto self_closed = count("<" + element + "( [^>]*)?/>");
-    EXPECT_EQ(count("<" + element + "( [^>]*)?>") - self_closed, count("</" + element + ">")) << element;
+    EXPECT_EQ(count("<" + element + "( [^>]*)?>") - self_closed, count("</" + element + ">"))
+        << element;
   }
 }
 
