@@ -49,7 +49,7 @@ Command ops_command();
 inline void print(const Context& context, const Json& json,
                   const std::function<void(std::ostream&)>& print_text) {
   if (context.json)
-    context.out << json.dump(2) << '\n';
+    context.out << to_text(json);
   else
     print_text(context.out);
 }

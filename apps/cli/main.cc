@@ -59,7 +59,7 @@ int report_error(const Error& error, bool json) {
     Json document;
     document["error"]["kind"] = row_of(error.code()).name;
     document["error"]["message"] = error.message();
-    std::cout << document.dump(2) << '\n';
+    std::cout << to_text(document);
   }
   return row_of(error.code()).exit_status;
 }

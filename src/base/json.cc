@@ -89,6 +89,10 @@ Json parse_json(std::string_view text, const JsonLimits& limits) {
   }
 }
 
+std::string to_text(const Json& json, int indent) {
+  return json.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+}
+
 template <typename T>
 T json_get(const Json& object, std::string_view key) {
   if (!object.is_object()) throw Error(ErrorCode::kInvalidArgument, "expected a JSON object");

@@ -148,7 +148,7 @@ class AutoRun {
   }
 
   void calibrate_prepared() {
-    specs_ = pipeline::candidate_specs(report_.inspection, report_.host);
+    specs_ = pipeline::candidate_specs(report_.inspection, report_.host, prepared_.graph);
     std::set<std::string> targets;
     for (const CandidateSpec& spec : specs_) {
       if (spec.method != Method::kStatic) continue;

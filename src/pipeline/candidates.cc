@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "planish/graph/graph_index.h"
+
 namespace planish::pipeline {
 namespace {
 
@@ -24,12 +26,31 @@ CandidateSpec static_spec(QuantizationFormat format, const HostReport& host) {
   return spec;
 }
 
+/// The first convolution, when it reads few channels: the integer kernel multiplies dense rows of
+/// channels and has little to gain there, while the float kernel has a form for images.
+const Node* shallow_stem(const Graph& graph) {
+  constexpr std::int64_t kFewChannels = 4;
+  const auto first = std::ranges::find_if(graph.nodes, is_matrix_operator);
+  if (first == graph.nodes.end() || !first->is("Conv")) return nullptr;
+  const Initializer* weight = GraphIndex(graph).constant(first->input(1));
+  if (weight == nullptr || weight->value.rank() < 3) return nullptr;
+  return weight->value.dims()[1] <= kFewChannels ? &*first : nullptr;
+}
+
 }  // namespace
 
-std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection,
-                                           const HostReport& host) {
+std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, const HostReport& host,
+                                           const Graph& graph) {
   std::vector<CandidateSpec> specs{static_spec(QuantizationFormat::kQdq, host),
                                    static_spec(QuantizationFormat::kQOperator, host)};
+  if (const Node* stem = shallow_stem(graph)) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      CandidateSpec spec = specs[i];
+      spec.name += "-float-stem";
+      spec.config.exclude_nodes.push_back(stem->name);
+      specs.push_back(std::move(spec));
+    }
+  }
   const double matrix = share_of_work(inspection, "MatMul") + share_of_work(inspection, "Gemm");
   if (matrix >= kWorthwhileShare) {
     CandidateSpec dynamic;

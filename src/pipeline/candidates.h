@@ -18,8 +18,9 @@ struct CandidateSpec {
   QuantizationConfig config = {};
 };
 
-/// The ways worth measuring for this model on this machine, the most promising first.
-std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, const HostReport& host);
+/// The ways worth measuring for the prepared `graph` on this machine, the most promising first.
+std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, const HostReport& host,
+                                           const Graph& graph);
 
 /// `spec` with the model's first and last matrix operator left in FP32: what is tried when a full
 /// INT8 model is not accurate enough.

@@ -129,7 +129,7 @@ CalibrationTable load_calibration_table(const std::filesystem::path& path) {
 }
 
 void save_calibration_table(const CalibrationTable& table, const std::filesystem::path& path) {
-  write_file_atomically(path, to_json(table).dump(1) + "\n");
+  write_file_atomically(path, to_text(to_json(table), 1));
 }
 
 }  // namespace planish

@@ -14,7 +14,7 @@ void write_all(const AutoResult& result, const fs::path& folder) {
   save_model(result.model, folder / "model.onnx");
   save_calibration_table(result.calibration, folder / "calibration.json");
   write_file_atomically(folder / "report.html", to_html(result.report));
-  write_file_atomically(folder / "report.json", to_json(result.report).dump(2) + "\n");
+  write_file_atomically(folder / "report.json", to_text(to_json(result.report)));
 }
 
 }  // namespace

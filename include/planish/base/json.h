@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 
 namespace planish {
@@ -20,6 +21,10 @@ struct JsonLimits {
 /// @throws Error(kCorrupt) with line and column when `text` is not JSON or nests too deep;
 ///   Error(kExhausted) when it is too long.
 Json parse_json(std::string_view text, const JsonLimits& limits = {});
+
+/// `json` as indented text with a newline at the end. Bytes that are not UTF-8 (names of nodes and
+/// files may hold any) become U+FFFD.
+std::string to_text(const Json& json, int indent = 2);
 
 /// A typed member of a JSON object, with errors that name it.
 /// @throws Error(kInvalidArgument) when `key` is absent or of another type.

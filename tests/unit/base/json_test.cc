@@ -80,5 +80,11 @@ TEST(RequireKnownKeys, NamesTheFirstUnknownOne) {
   EXPECT_TRUE(throws(ErrorCode::kInvalidArgument, [] { require_known_keys(Json(1), {}); }));
 }
 
+TEST(ToText, ReplacesBytesThatAreNotUtf8) {
+  const std::string text = to_text(Json{{"node", "conv\xff"}}, -1);
+  EXPECT_EQ(text, "{\"node\":\"conv\xEF\xBF\xBD\"}\n");
+  EXPECT_NO_THROW(parse_json(text));
+}
+
 }  // namespace
 }  // namespace planish::test

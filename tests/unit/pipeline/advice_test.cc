@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "pipeline/candidates.h"
 #include "planish/pipeline/auto.h"
 
@@ -100,26 +102,61 @@ HostReport host_with(const char* isa) {
 }
 
 TEST(CandidateSpecs, DynamicIsNotTriedOnAConvolutionNetwork) {
-  for (const CandidateSpec& spec : candidate_specs(work(0.99, 0.01), host_with("avx512_vnni"))) {
+  for (const CandidateSpec& spec :
+       candidate_specs(work(0.99, 0.01), host_with("avx512_vnni"), Graph{})) {
     EXPECT_EQ(spec.method, Method::kStatic);
   }
 }
 
 TEST(CandidateSpecs, DynamicComesFirstOnATransformer) {
-  EXPECT_EQ(candidate_specs(work(0.0, 1.0), host_with("avx512_vnni")).front().method,
+  EXPECT_EQ(candidate_specs(work(0.0, 1.0), host_with("avx512_vnni"), Graph{}).front().method,
             Method::kDynamic);
 }
 
 TEST(CandidateSpecs, ActivationsAreUnsignedOnX86) {
-  for (const CandidateSpec& spec : candidate_specs(work(0.5, 0.5), host_with("avx512_vnni"))) {
+  for (const CandidateSpec& spec :
+       candidate_specs(work(0.5, 0.5), host_with("avx512_vnni"), Graph{})) {
     EXPECT_EQ(spec.config.activation, DType::kUInt8);
   }
 }
 
 TEST(CandidateSpecs, WeightsHaveSevenBitsWhereSumsSaturate) {
-  EXPECT_TRUE(candidate_specs(work(1.0, 0.0), host_with("avx2")).front().config.reduce_range);
-  EXPECT_FALSE(
-      candidate_specs(work(1.0, 0.0), host_with("avx512_vnni")).front().config.reduce_range);
+  EXPECT_TRUE(
+      candidate_specs(work(1.0, 0.0), host_with("avx2"), Graph{}).front().config.reduce_range);
+  EXPECT_FALSE(candidate_specs(work(1.0, 0.0), host_with("avx512_vnni"), Graph{})
+                   .front()
+                   .config.reduce_range);
+}
+
+/// A convolution that reads `channels` channels, and a second one.
+Graph two_convolutions(std::int64_t channels) {
+  Graph graph;
+  Initializer weight;
+  weight.name = "w";
+  weight.value = Tensor::of<float>({1, channels, 1, 1},
+                                   std::vector<float>(static_cast<std::size_t>(channels)));
+  graph.initializers = {weight};
+  for (const char* name : {"stem", "body"}) {
+    Node node;
+    node.op_type = "Conv";
+    node.name = name;
+    node.inputs = {"x", "w"};
+    graph.nodes.push_back(node);
+  }
+  return graph;
+}
+
+TEST(CandidateSpecs, AConvolutionOverAnImageIsAlsoTriedInFloat) {
+  const auto is_float_stem = [](const CandidateSpec& spec) {
+    return spec.config.exclude_nodes == std::vector<std::string>{"stem"};
+  };
+  const HostReport host = host_with("avx512_vnni");
+  EXPECT_EQ(std::ranges::count_if(candidate_specs(work(1.0, 0.0), host, two_convolutions(3)),
+                                  is_float_stem),
+            2);
+  EXPECT_EQ(std::ranges::count_if(candidate_specs(work(1.0, 0.0), host, two_convolutions(64)),
+                                  is_float_stem),
+            0);
 }
 
 TEST(WithoutEnds, LeavesTheFirstAndLastMatrixOperator) {
