@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "planish/base/error.h"
 
@@ -61,8 +62,14 @@ std::vector<WorstSample> worst_of(const std::vector<SampleDifference>& samples,
                                   const std::vector<double>& cosines, std::size_t count) {
   std::vector<std::size_t> order(samples.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return cosines[a] < cosines[b]; });
+  // A changed answer matters more than a small cosine with the same answer.
+  const auto same_answer = [&](std::size_t i) {
+    const auto& classes = samples[i].classes;
+    return !classes || classes->reference_top1 == classes->candidate_top1;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(same_answer(a), cosines[a]) < std::pair(same_answer(b), cosines[b]);
+  });
   order.resize(std::min(count, order.size()));
   std::vector<WorstSample> worst;
   for (const std::size_t i : order) {

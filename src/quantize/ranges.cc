@@ -1,9 +1,31 @@
 #include "quantize/ranges.h"
 
+#include "planish/quantize/op_rules.h"
+
 namespace planish::quantize_detail {
 namespace {
 
 bool is_clamp(const Node& node) { return node.op_type == "Relu" || node.op_type == "Clip"; }
+
+/// Whether every element of the outputs lies between two elements of input 0 (or is 0).
+bool keeps_range(const Node& node) {
+  const OpRule* rule = find_op_rule(node.op_type);
+  if (rule == nullptr || node.string_attribute("mode", "") == "cubic") return false;
+  return rule->qdq == QdqRule::kShares || rule->qdq == QdqRule::kSplit ||
+         rule->qdq == QdqRule::kGather;
+}
+
+/// Tensors that only move elements need no range of their own in the table.
+void add_derived_ranges(const Graph& graph, const GraphFacts& facts, Ranges& ranges) {
+  for (const Node& node : graph.nodes) {
+    const auto source = ranges.find(node.input(0));
+    if (source == ranges.end() || !keeps_range(node)) continue;
+    const TensorRange range = source->second;
+    for (const std::string& output : node.outputs) {
+      if (facts.is_float(output)) ranges.emplace(output, range);
+    }
+  }
+}
 
 }  // namespace
 
@@ -28,6 +50,7 @@ Ranges adjusted_ranges(const Graph& graph, const GraphFacts& facts, const Calibr
     const TensorRange range = after->second;
     ranges[node.input(0)] = range;
   }
+  if (profile == QuantizationProfile::kBest) add_derived_ranges(graph, facts, ranges);
   return ranges;
 }
 

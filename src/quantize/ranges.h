@@ -15,7 +15,9 @@ using Ranges = std::map<std::string, TensorRange, std::less<>>;
 /// The table's ranges, where
 ///  - a tensor that only a Relu or Clip reads has the range of that node's output: the integers
 ///    then clamp for free, and none is spent on values that the node would cut off;
-///  - the output of Softmax has [0, 1].
+///  - the output of Softmax has [0, 1];
+///  - (profile best) what only moves elements has the range of what it moves, unless the table
+///  says.
 /// Only nodes that `selected` admits (one flag per node) count. Source: adjust_tensor_ranges of the
 /// onnxruntime 1.32 Python package; profile best does not need the unclamped range to be there.
 Ranges adjusted_ranges(const Graph& graph, const GraphFacts& facts, const CalibrationTable& table,

@@ -205,16 +205,8 @@ class BestSelection {
            rule.qdq == QdqRule::kGather;
   }
 
-  /// A tensor that shares another's parameters has a range when that one has.
   [[nodiscard]] bool has_range(const std::string& tensor) const {
-    std::string_view name = tensor;
-    while (!ranges_->contains(name)) {
-      const Node* maker = facts_.producer(name);
-      const OpRule* rule = maker == nullptr ? nullptr : find_op_rule(maker->op_type);
-      if (rule == nullptr || !shares_params(*rule)) return false;
-      name = maker->input(0);
-    }
-    return true;
+    return ranges_->contains(tensor);
   }
 
   [[nodiscard]] std::optional<std::size_t> maker(const std::string& tensor) const {

@@ -1,5 +1,6 @@
 #include "runtime/observed_graph.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -22,11 +23,28 @@ bool is_pure_reorder(const Node& node) {
          node.int_attribute("channels", 1) % kLargestBlock == 0;
 }
 
-void require_value(const GraphIndex& index, const std::string& value) {
-  if (index.is_graph_input(value) || index.producer(value)) return;
-  throw Error(ErrorCode::kNotFound, "value '" + value +
-                                        "' to observe; expected an input or a node's output of "
-                                        "the main graph");
+// Positions in `values`, those that are computed first in front. ONNX Runtime runs nodes in an
+// order that follows the order of the graph's ends, which observers are: in this order each runs
+// right after its value is made. In another, values wait for it, out of the cache and in more
+// memory.
+std::vector<std::size_t> in_order_of_computation(const Graph& graph,
+                                                 std::span<const std::string> values) {
+  const GraphIndex index(graph);
+  std::vector<std::pair<std::size_t, std::size_t>>
+      places;  // position of the producer, of the value
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto producer = index.producer(values[i]);
+    if (!producer && !index.is_graph_input(values[i])) {
+      throw Error(ErrorCode::kNotFound, "value '" + values[i] +
+                                            "' to observe; expected an input or a node's output of "
+                                            "the main graph");
+    }
+    places.emplace_back(producer ? *producer + 1 : 0, i);
+  }
+  std::sort(places.begin(), places.end());
+  std::vector<std::size_t> order;
+  for (const auto& place : places) order.push_back(place.second);
+  return order;
 }
 
 }  // namespace
@@ -35,14 +53,12 @@ Model with_observers(const Model& model, std::span<const std::string> values) {
   if (model.graph.inputs.empty()) {
     throw Error(ErrorCode::kUnsupported, "a model without inputs; expected one to observe");
   }
-  const GraphIndex index(model.graph);
-  for (const std::string& value : values) require_value(index, value);
   Model observed = model;
   observed.set_opset(kObserveDomain, 1);
   NameScope names(observed.graph);
   // An operator that depends on an input cannot be folded away, even when its value is constant.
   const std::string keep_alive = model.graph.inputs.front().name;
-  for (std::size_t i = 0; i < values.size(); ++i) {
+  for (const std::size_t i : in_order_of_computation(model.graph, values)) {
     Node node{.op_type = std::string(kObserveOp),
               .inputs = {values[i], keep_alive},
               .outputs = {names.fresh("observed_" + std::to_string(i))},

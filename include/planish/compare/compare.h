@@ -56,7 +56,7 @@ struct AccuracyReport {
   std::optional<double> int8_top1 = {};  // accuracy of the candidate on them
   std::vector<OutputAccuracy> outputs = {};
   std::vector<double> sample_cosines = {};  // one per sample, in the data set's order
-  std::vector<WorstSample> worst = {};      // least cosine first
+  std::vector<WorstSample> worst = {};      // changed answers, then least cosine
   /// Samples for which an output of the candidate holds NaN or an infinity, and which. Such an
   /// output counts as cosine 0 and is left out of SQNR and maximum error.
   std::vector<BadSample> non_finite = {};

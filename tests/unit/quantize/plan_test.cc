@@ -120,6 +120,11 @@ TEST(Plan, LeavesANodeWhoseRangeIsMissingAndSaysWhich) {
   EXPECT_EQ(decision(plan, "add").code, LeaveReason::kNoRange);
   EXPECT_THAT(decision(plan, "add").reason, HasSubstr("'s'"));
   EXPECT_EQ(decision(plan, "conv2").action, NodeAction::kQuantize);
+  // What follows is not fed any more; the product at the end quantizes its own input.
+  EXPECT_EQ(decision(plan, "pool").code, LeaveReason::kNotFed);
+  EXPECT_EQ(decision(plan, "flatten").code, LeaveReason::kNotFed);
+  EXPECT_EQ(decision(plan, "gemm").action, NodeAction::kQuantize);
+  EXPECT_NO_THROW(apply(plan, model));
 }
 
 TEST(Plan, ParityProfileRefusesAMissingRangeByName) {
@@ -329,7 +334,7 @@ TEST(Apply, DynamicModeSplitsGemmAndNeedsNoRanges) {
   EXPECT_TRUE(calibration_targets(residual_model(), config).empty());
   const QuantizationPlan plan = plan_quantization(residual_model(), {}, config);
   EXPECT_TRUE(decision(plan, "gemm").quantized);
-  EXPECT_EQ(decision(plan, "conv1").code, LeaveReason::kNotSelected);
+  EXPECT_EQ(decision(plan, "conv1").code, LeaveReason::kNoIntegerKernel);
   const std::vector<std::string> types = op_types(apply(plan, residual_model()));
   EXPECT_THAT(types, Contains("MatMulInteger"));
   EXPECT_THAT(types, Contains("DynamicQuantizeLinear"));

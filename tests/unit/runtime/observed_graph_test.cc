@@ -53,13 +53,15 @@ TEST(ObserveBlockedLayouts, KeepsALayoutChangeThatOthersRead) {
   EXPECT_EQ(count_of(model.graph, "ReorderOutput"), 1U);
 }
 
-TEST(WithObservers, AddsOneObserverPerValueThatDependsOnAnInput) {
+TEST(WithObservers, AddsOneObserverPerValueInTheOrderOfComputation) {
   const Model model = GraphBuilder().input("x").node("Neg", {"x"}, {"y"}).output("y").model();
   const std::vector<std::string> values{"y", "x"};
   const Model observed = with_observers(model, values);
   ASSERT_EQ(observed.graph.nodes.size(), 3U);
-  EXPECT_EQ(observed.graph.nodes[1].inputs, (std::vector<std::string>{"y", "x"}));
-  EXPECT_EQ(observed.graph.nodes[2].int_attribute("index", -1), 1);
+  EXPECT_EQ(observed.graph.nodes[1].inputs, (std::vector<std::string>{"x", "x"}));
+  EXPECT_EQ(observed.graph.nodes[1].int_attribute("index", -1), 1);
+  EXPECT_EQ(observed.graph.nodes[2].inputs, (std::vector<std::string>{"y", "x"}));
+  EXPECT_EQ(observed.graph.nodes[2].int_attribute("index", -1), 0);
   EXPECT_EQ(observed.graph.outputs.size(), 3U);
   EXPECT_EQ(observed.opset(kObserveDomain), 1);
 }
