@@ -7,6 +7,7 @@
 #include "command.h"
 #include "options.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/report/report.h"
 #include "terminal.h"
 

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "options.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/calibrate/calibrate.h"
 #include "planish/quantize/plan.h"
 #include "planish/runtime/session.h"

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "options.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/compare/compare.h"
 #include "planish/host/host.h"
 #include "terminal.h"

@@ -1,4 +1,5 @@
 #include "command.h"
+#include "planish/base/json.h"
 #include "planish/quantize/op_rules.h"
 
 namespace planish::cli {

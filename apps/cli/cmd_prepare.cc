@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/onnx/onnx.h"
 #include "planish/prepare/prepare.h"
 #include "terminal.h"

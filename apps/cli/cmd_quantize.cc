@@ -4,6 +4,7 @@
 #include "command.h"
 #include "options.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/calibrate/calibrate.h"
 #include "planish/onnx/onnx.h"
 #include "planish/quantize/plan.h"

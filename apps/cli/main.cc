@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/base/version.h"
 #include "terminal.h"
 

@@ -7,6 +7,7 @@
 
 #include "planish/base/checked.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/base/parallel.h"
 #include "planish/host/host.h"
 

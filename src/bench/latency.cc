@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "planish/base/json.h"
+
 namespace planish {
 
 double quantile(std::span<const double> sorted, double q) {

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "planish/base/json.h"
 #include "planish/compare/compare.h"
 
 namespace planish {

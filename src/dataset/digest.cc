@@ -5,6 +5,7 @@
 
 #include "dataset/sources.h"
 #include "planish/base/hash.h"
+#include "planish/base/json.h"
 #include "planish/base/parallel.h"
 
 namespace planish::detail {

@@ -6,6 +6,7 @@
 
 #include "dataset/convert.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 
 namespace planish::detail {
 namespace {

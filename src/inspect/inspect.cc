@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/graph/graph_index.h"
 #include "planish/prepare/prepare.h"
 #include "planish/quantize/plan.h"

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/base/parallel.h"
 #include "planish/graph/graph_index.h"
 #include "planish/runtime/session.h"

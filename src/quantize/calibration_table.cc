@@ -6,6 +6,7 @@
 
 #include "planish/base/error.h"
 #include "planish/base/file.h"
+#include "planish/base/json.h"
 
 namespace planish {
 namespace {

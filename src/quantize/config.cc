@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 
 namespace planish {
 namespace {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <map>
 
+#include "planish/base/json.h"
 #include "planish/quantize/plan.h"
 
 namespace planish {

@@ -1,4 +1,5 @@
 // report.json: schema 1. Members are only ever added; a changed meaning is a new schema.
+#include "planish/base/json.h"
 #include "planish/base/version.h"
 #include "planish/report/report.h"
 

@@ -2,6 +2,7 @@
 
 #include "planish/base/error.h"
 #include "planish/base/file.h"
+#include "planish/base/json.h"
 #include "planish/onnx/onnx.h"
 #include "planish/report/report.h"
 

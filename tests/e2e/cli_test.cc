@@ -10,6 +10,7 @@
 #include "planish/base/json.h"
 #include "planish/onnx/onnx.h"
 #include "process.h"
+#include "support/paths.h"
 
 namespace planish::e2e {
 namespace {
@@ -19,7 +20,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const fs::path kExample = fs::path(PLANISH_SOURCE_DIR) / "examples/cifar10";
+const fs::path kExample = test::source_folder() / "examples/cifar10";
 
 class Cli : public testing::Test {
  protected:

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/dataset/dataset.h"
 #include "planish/preprocess/preprocess.h"
 

@@ -7,10 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace planish {
+#include "planish/base/json_fwd.h"
 
-/// Keeps the order in which keys were added, so that reports read as they were meant.
-using Json = nlohmann::ordered_json;
+namespace planish {
 
 /// Bounds on a document that comes from outside.
 struct JsonLimits {

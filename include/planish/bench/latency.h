@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "planish/base/json.h"
+#include "planish/base/json_fwd.h"
 
 namespace planish {
 

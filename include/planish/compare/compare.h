@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "planish/base/json.h"
+#include "planish/base/json_fwd.h"
 #include "planish/base/progress.h"
 #include "planish/dataset/dataset.h"
 #include "planish/runtime/session.h"

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "planish/base/json.h"
+#include "planish/base/json_fwd.h"
 #include "planish/graph/model.h"
 #include "planish/runtime/session.h"
 #include "planish/runtime/value_types.h"

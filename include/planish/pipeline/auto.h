@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "planish/base/json.h"
+#include "planish/base/json_fwd.h"
 #include "planish/base/progress.h"
 #include "planish/bench/bench.h"
 #include "planish/compare/compare.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "planish/base/json.h"
+#include "planish/base/json_fwd.h"
 #include "planish/base/progress.h"
 #include "planish/graph/model.h"
 #include "planish/optimize/passes.h"

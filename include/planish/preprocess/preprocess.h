@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "planish/base/json.h"
+#include "planish/base/json_fwd.h"
 #include "planish/graph/tensor.h"
 
 namespace planish {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "planish/base/json.h"
+#include "planish/base/json_fwd.h"
 #include "planish/graph/dtype.h"
 
 namespace planish {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "planish/base/json.h"
+#include "planish/base/json_fwd.h"
 #include "planish/graph/model.h"
 #include "planish/quantize/calibration_table.h"
 #include "planish/quantize/config.h"

@@ -10,6 +10,7 @@
 
 #include "planish/base/error.h"
 #include "planish/base/file.h"
+#include "planish/base/json.h"
 #include "support/fake_dataset.h"
 #include "support/fake_session.h"
 #include "support/graph_builder.h"

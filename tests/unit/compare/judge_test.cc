@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "planish/base/json.h"
 #include "planish/compare/compare.h"
 
 namespace planish {

@@ -10,11 +10,12 @@
 #include "planish/base/error.h"
 #include "planish/base/file.h"
 #include "planish/dataset/dataset.h"
+#include "support/paths.h"
 
 namespace planish::test_files {
 
 inline std::string golden(const std::string& name) {
-  return read_file(std::string(PLANISH_TEST_DATA "/dataset/") + name);
+  return read_file(test::test_data_folder() / "dataset" / name);
 }
 
 inline std::span<const std::byte> as_span(const std::string& bytes) {
@@ -23,7 +24,7 @@ inline std::span<const std::byte> as_span(const std::string& bytes) {
 
 /// An image of 53 x 37 pixels, and others of tests/data/preprocess/images.
 inline std::string image(const std::string& name = "rgb_420.jpg") {
-  return read_file(std::string(PLANISH_TEST_DATA "/preprocess/images/") + name);
+  return read_file(test::test_data_folder() / "preprocess/images" / name);
 }
 
 /// A .npy as NumPy writes it. `descr`: "<f4"; `shape`: "(1, 3,)".

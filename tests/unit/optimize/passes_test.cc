@@ -6,6 +6,7 @@
 #include "pass_testing.h"
 #include "planish/base/file.h"
 #include "support/graph_builder.h"
+#include "support/paths.h"
 
 namespace planish::test {
 namespace {
@@ -20,7 +21,7 @@ TEST(Passes, ReportUnderTheNameOfTheirRow) {
 }
 
 TEST(Passes, TableInTheDocumentationIsTheOneInTheCode) {
-  const auto path = std::filesystem::path(PLANISH_SOURCE_DIR) / "docs" / "prepare.md";
+  const auto path = source_folder() / "docs" / "prepare.md";
   EXPECT_THAT(read_file(path), ::testing::HasSubstr(passes_as_markdown()))
       << "docs/prepare.md should hold:\n"
       << passes_as_markdown();

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 #include "planish/graph/graph_index.h"
 #include "support/graph_builder.h"
 #include "support/random_tensor.h"

@@ -5,6 +5,7 @@
 
 #include "golden.h"
 #include "planish/base/error.h"
+#include "planish/base/json.h"
 
 namespace planish {
 namespace {

@@ -8,11 +8,12 @@
 #include "planish/base/file.h"
 #include "planish/base/json.h"
 #include "planish/preprocess/preprocess.h"
+#include "support/paths.h"
 
 namespace planish::golden {
 
 inline std::string data_path(const std::string& name) {
-  return std::string(PLANISH_TEST_DATA "/preprocess/") + name;
+  return (test::test_data_folder() / "preprocess" / name).string();
 }
 
 inline std::string image_bytes(const std::string& name) {

@@ -5,6 +5,7 @@
 
 #include "planish/base/error.h"
 #include "planish/base/file.h"
+#include "planish/base/json.h"
 #include "planish/preprocess/preprocess.h"
 
 namespace planish {

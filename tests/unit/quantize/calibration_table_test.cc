@@ -4,6 +4,7 @@
 
 #include "planish/base/error.h"
 #include "planish/base/file.h"
+#include "planish/base/json.h"
 #include "support/random_tensor.h"
 
 namespace planish {

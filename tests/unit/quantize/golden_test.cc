@@ -13,12 +13,13 @@
 #include "planish/base/json.h"
 #include "planish/onnx/onnx.h"
 #include "planish/quantize/plan.h"
+#include "support/paths.h"
 #include "unit/quantize/config_from_json.h"
 
 namespace planish {
 namespace {
 
-const std::filesystem::path kFolder = std::filesystem::path(PLANISH_TEST_DATA) / "quantize/golden";
+const std::filesystem::path kFolder = test::test_data_folder() / "quantize/golden";
 
 /// The recorded cases, read once.
 struct Corpus {

@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "planish/base/file.h"
+#include "support/paths.h"
 
 namespace planish {
 namespace {
 
 TEST(OpRules, DocumentationIsTheTable) {
-  EXPECT_EQ(read_file(std::string(PLANISH_SOURCE_DIR) + "/docs/operators.md"), op_rules_markdown())
+  EXPECT_EQ(read_file(test::source_folder() / "docs/operators.md"), op_rules_markdown())
       << "write op_rules_markdown() to docs/operators.md";
 }
 

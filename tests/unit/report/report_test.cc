@@ -5,6 +5,8 @@
 
 #include <regex>
 
+#include "planish/base/json.h"
+
 namespace planish {
 namespace {
 
