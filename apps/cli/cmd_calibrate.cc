@@ -5,6 +5,7 @@
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/calibrate/calibrate.h"
+#include "planish/quantize/calibration_cache.h"
 #include "planish/quantize/plan.h"
 #include "planish/runtime/session.h"
 
@@ -18,11 +19,28 @@ struct Options {
   std::string method = std::string(name_of(CalibrateConfig{}.method));
   int threads = CalibrateConfig{}.threads;
   bool no_prepare = false;
+  std::string profile = std::string(name_of(QuantizationConfig{}.profile));
+  std::string cache_format = std::string(name_of(CalibrationFormat::kPlanish));
   DataOptions samples;
 };
 
+/// What the ranges are for: the Python quantizer reads its cache for the graph as it is, and wants
+/// more tensors than profile best.
+QuantizationConfig target_of(const Options& options, CalibrationFormat format) {
+  QuantizationConfig config;
+  config.profile = format == CalibrationFormat::kOnnxRuntime
+                       ? QuantizationProfile::kOnnxRuntime132
+                       : quantization_profile_from(options.profile).value();
+  return config;
+}
+
 int run(const Options& options, const Context& context) {
-  const Model model = load_for_quantization(options.model, options.no_prepare, context);
+  // CLI11 has checked the names.
+  const auto format = calibration_format_from(options.cache_format).value();
+  const QuantizationConfig target = target_of(options, format);
+  const bool as_it_is =
+      options.no_prepare || target.profile == QuantizationProfile::kOnnxRuntime132;
+  const Model model = load_for_quantization(options.model, as_it_is, context);
   const auto session = open_session(model);
   const DatasetConfig data_config = options.samples.config();
   const auto data = open_dataset(options.data, session->signature(), data_config);
@@ -31,10 +49,13 @@ int run(const Options& options, const Context& context) {
   config.on_bad_sample = data_config.on_bad_sample;
   // CLI11 has checked the name.
   config.method = calibration_method_from(options.method).value_or(CalibrationMethod::kMinMax);
-  const CalibrationReport report =
-      calibrate(model, *data, calibration_targets(model, QuantizationConfig{}), config,
-                context.progress, context.stop);
-  save_calibration_table(report.table, options.output);
+  const CalibrationReport report = calibrate(model, *data, calibration_targets(model, target),
+                                             config, context.progress, context.stop);
+  if (format == CalibrationFormat::kOnnxRuntime) {
+    save_onnxruntime_cache(report.table, model.graph, options.output);
+  } else {
+    save_calibration_table(report.table, options.output);
+  }
   Json json;
   json["output"] = options.output;
   json["method"] = options.method;
@@ -76,6 +97,16 @@ Command calibrate_command() {
             ->capture_default_str();
         app.add_flag("--no-prepare", options->no_prepare,
                      "Calibrate the graph as it is, for `planish quantize --no-prepare`");
+        app.add_option("--profile", options->profile,
+                       "For `planish quantize` of this profile: which tensors, and whether the "
+                       "graph is prepared first")
+            ->check(CLI::IsMember({"best", "onnxruntime-1.32"}))
+            ->capture_default_str();
+        app.add_option("--cache-format", options->cache_format,
+                       "planish; or onnxruntime: the calibration_cache_path of its Python "
+                       "quantizer, for profile onnxruntime-1.32")
+            ->check(CLI::IsMember({"planish", "onnxruntime"}))
+            ->capture_default_str();
         options->samples.declare(app);
         return [options](const Context& context) {
           return in_context(options->model, [&] { return run(*options, context); });

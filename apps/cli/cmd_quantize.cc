@@ -114,7 +114,9 @@ int run(const Options& options, const Context& context) {
 void declare(CLI::App& app, Options& options) {
   app.add_option("MODEL", options.model, "The FP32 model, an ONNX file")->required();
   auto* calibration =
-      app.add_option("--calibration", options.calibration, "Ranges that `planish calibrate` wrote");
+      app.add_option("--calibration", options.calibration,
+                     "Ranges that `planish calibrate` wrote, or a calibration cache of "
+                     "onnxruntime.quantization");
   app.add_option("--data", options.data, "Or samples to find them with")->excludes(calibration);
   app.add_option("-o,--output", options.output, "The INT8 model to write");
   app.add_option("--mode", options.mode,

@@ -7,6 +7,7 @@
 #include "planish/base/error.h"
 #include "planish/base/file.h"
 #include "planish/base/json.h"
+#include "planish/quantize/calibration_cache.h"
 
 namespace planish {
 namespace {
@@ -125,7 +126,9 @@ CalibrationTable parse_calibration_table(const Json& json) {
 
 CalibrationTable load_calibration_table(const std::filesystem::path& path) {
   return in_context(path.string(), [&] {
-    return parse_calibration_table(parse_json(read_file(path, JsonLimits{}.max_bytes)));
+    const Json json = parse_json(read_file(path, JsonLimits{}.max_bytes));
+    return is_onnxruntime_cache(json) ? parse_onnxruntime_cache(json)
+                                      : parse_calibration_table(json);
   });
 }
 

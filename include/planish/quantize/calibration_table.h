@@ -43,7 +43,8 @@ struct CalibrationTable {
 Json to_json(const CalibrationTable& table);
 /// @throws Error(kCorrupt, kInvalidArgument) naming the member and what was expected.
 CalibrationTable parse_calibration_table(const Json& json);
-/// @throws Error kNotFound, kCorrupt.
+/// Reads the format above, or a cache of onnxruntime.quantization (calibration_cache.h).
+/// @throws Error kNotFound, and what parsing throws.
 CalibrationTable load_calibration_table(const std::filesystem::path& path);
 void save_calibration_table(const CalibrationTable& table, const std::filesystem::path& path);
 
