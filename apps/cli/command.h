@@ -43,6 +43,7 @@ Command quantize_command();
 Command compare_command();
 Command bench_command();
 Command auto_command();
+Command store_command();
 Command ops_command();
 
 /// Prints `json` with --json, else what `print_text` prints.

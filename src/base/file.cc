@@ -134,7 +134,9 @@ MappedFile::~MappedFile() {
 }
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
-  temporary_ = folder_of(path_) / ("." + path_.filename().string() + ".tmp." + unique_suffix());
+  std::string name = path_.filename().string();
+  name.insert(name.begin(), '.');
+  temporary_ = folder_of(path_) / name.append(".tmp.").append(unique_suffix());
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw_errno(path_, "cannot create");
 }

@@ -60,6 +60,12 @@ const std::shared_ptr<const MappedFile>& ExternalFiles::map(const std::string& l
   return file;
 }
 
+std::vector<std::string> ExternalFiles::locations() const {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : files_) names.push_back(name);
+  return names;
+}
+
 Tensor ExternalFiles::read(const ExternalPlace& place, DType dtype,
                            std::vector<std::int64_t> dims) {
   const std::size_t expected = byte_count(dtype, checked_element_count(dims));

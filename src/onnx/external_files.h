@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "onnx/proto.h"
 #include "planish/base/file.h"
@@ -34,6 +35,9 @@ class ExternalFiles {
   /// @throws Error kNotFound (no such file), kCorrupt (leaves the folder, or the file is too short,
   ///   or `length` does not agree with the tensor).
   Tensor read(const ExternalPlace& place, DType dtype, std::vector<std::int64_t> dims);
+
+  /// The files that were read from, as the model names them, sorted.
+  [[nodiscard]] std::vector<std::string> locations() const;
 
  private:
   const std::shared_ptr<const MappedFile>& map(const std::string& location);

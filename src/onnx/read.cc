@@ -31,10 +31,7 @@ void check_size(std::string_view bytes, const ReadConfig& config) {
              " are read (larger models have external data)");
 }
 
-}  // namespace
-
-Model parse_model(std::string_view bytes, const std::filesystem::path& folder,
-                  const ReadConfig& config) {
+Model parse_with(std::string_view bytes, ExternalFiles& files, const ReadConfig& config) {
   check_size(bytes, config);
   onnx::ModelProto proto;
   if (!merge_bytes(bytes, message_nesting(config.max_nesting), proto)) {
@@ -46,20 +43,42 @@ Model parse_model(std::string_view bytes, const std::filesystem::path& folder,
     refuse(bytes, ErrorCode::kCorrupt,
            "has no graph: it is not an ONNX model (a TensorFlow .pb is none either)");
   }
-  ExternalFiles files(folder);
   Model model = take_model(proto, files, config.max_nesting);
   validate(model);
   return model;
 }
 
-Model load_model(const std::filesystem::path& path, const ReadConfig& config) {
+Model load_with(const std::filesystem::path& path, ExternalFiles& files, const ReadConfig& config) {
   const auto file = MappedFile::open(path);
   const auto bytes = file->bytes();
-  const std::filesystem::path parent = path.parent_path();
   return in_context(path.string(), [&] {
-    return parse_model({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                       parent.empty() ? "." : parent, config);
+    return parse_with({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, files, config);
   });
+}
+
+ExternalFiles files_beside(const std::filesystem::path& path) {
+  const std::filesystem::path parent = path.parent_path();
+  return ExternalFiles(parent.empty() ? "." : parent);
+}
+
+}  // namespace
+
+Model parse_model(std::string_view bytes, const std::filesystem::path& folder,
+                  const ReadConfig& config) {
+  ExternalFiles files(folder);
+  return parse_with(bytes, files, config);
+}
+
+Model load_model(const std::filesystem::path& path, const ReadConfig& config) {
+  ExternalFiles files = files_beside(path);
+  return load_with(path, files, config);
+}
+
+std::vector<std::string> external_data_files(const std::filesystem::path& path,
+                                             const ReadConfig& config) {
+  ExternalFiles files = files_beside(path);
+  (void)load_with(path, files, config);
+  return files.locations();
 }
 
 Initializer parse_tensor(std::string_view bytes) {

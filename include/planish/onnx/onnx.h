@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "planish/graph/model.h"
 
@@ -38,6 +39,11 @@ Model load_model(const std::filesystem::path& path, const ReadConfig& config = {
 /// The same from memory. `folder` is where external data is looked for; empty: there must be none.
 Model parse_model(std::string_view bytes, const std::filesystem::path& folder = {},
                   const ReadConfig& config = {});
+
+/// The files of external data that the model in `path` reads, relative to its folder, sorted.
+/// @throws Error as load_model.
+std::vector<std::string> external_data_files(const std::filesystem::path& path,
+                                             const ReadConfig& config = {});
 
 /// One ONNX protobuf message. @throws Error(kExhausted) when it would exceed 2 GB (then
 /// save_model).
