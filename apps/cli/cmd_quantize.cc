@@ -18,6 +18,7 @@ struct Options {
   std::string model;
   std::string output;
   std::string calibration;
+  std::string tensor_overrides;
   std::string data;
   std::string mode = std::string(name_of(QuantizationConfig{}.mode));
   std::string format = std::string(name_of(QuantizationConfig{}.format));
@@ -45,6 +46,8 @@ QuantizationConfig config_from(const Options& options) {
   // Each profile's own default: the Python quantizer's is per tensor.
   config.weights = options.per_channel || (!peer && !options.per_tensor) ? Granularity::kPerChannel
                                                                          : Granularity::kPerTensor;
+  if (!options.tensor_overrides.empty())
+    config.tensor_overrides = load_tensor_overrides(options.tensor_overrides);
   return config;
 }
 
@@ -149,6 +152,9 @@ void declare(CLI::App& app, Options& options) {
       ->delimiter(',');
   app.add_option("--exclude", options.config.exclude_nodes, "Nodes that stay FP32, by name");
   app.add_option("--include", options.config.include_nodes, "The only nodes to quantize, by name");
+  app.add_option("--tensor-overrides", options.tensor_overrides,
+                 "Parameters of single tensors, a JSON file (TensorQuantOverrides of "
+                 "onnxruntime.quantization)");
   app.add_option("--profile", options.profile,
                  "best: what is faster or more accurate; onnxruntime-1.32: what its Python "
                  "quantizer writes")

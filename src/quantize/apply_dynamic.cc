@@ -15,6 +15,8 @@ namespace planish::quantize_detail {
 namespace {
 
 const std::string kContrib{kContribDomain};
+const std::string kRange = "fixed_quantization_range_uint8";
+const std::string kZero = "fixed_zero";
 
 /// [a, b, c] → [a, c, b].
 template <typename T>
@@ -79,9 +81,13 @@ class DynamicRewriter {
     IntegerValue value{quantized_name(tensor), scale_name(tensor), zero_point_name(tensor), {}};
     const TensorPlan* plan = rewriter_.find(tensor);
     if (plan == nullptr) {
-      emitter_.emit(make_node("DynamicQuantizeLinear", {tensor},
-                              {value.integers, value.scale, value.zero_point},
-                              q_node_name(tensor)));
+      if (rewriter_.model().opset() > 10) {
+        emitter_.emit(make_node("DynamicQuantizeLinear", {tensor},
+                                {value.integers, value.scale, value.zero_point},
+                                q_node_name(tensor)));
+      } else {
+        measure_range(tensor, value);
+      }
     } else {
       rewriter_.add_params(*plan);
       const Tensor values = rewriter_.constant(tensor)->value;
@@ -90,6 +96,36 @@ class DynamicRewriter {
     }
     emitter_.set(tensor, value);
     return value;
+  }
+
+  /// DynamicQuantizeLinear written out, for opset 10; its zero point is rounded down there.
+  void measure_range(const std::string& x, const IntegerValue& value) {
+    const DType dtype = float_type_of(x);
+    rewriter_.add_constant(kRange, float_tensor({}, {255.0F}, dtype));
+    rewriter_.add_constant(kZero, float_tensor({}, {0.0F}, dtype));
+    const std::string low = x + "_ReduceMin";
+    const std::string high = x + "_ReduceMax";
+    for (const auto& [op_type, name] :
+         {std::pair("ReduceMin", low), std::pair("ReduceMax", high)}) {
+      Node reduce = make_node(op_type, {x}, {name + ":0"}, name);
+      reduce.set_attribute("keepdims", std::int64_t{0});
+      emitter_.emit(std::move(reduce));
+    }
+    const auto emit = [&](const char* op_type, std::vector<std::string> inputs,
+                          const std::string& name, std::string output = {}) {
+      if (output.empty()) output = name + ":0";
+      emitter_.emit(make_node(op_type, std::move(inputs), {output}, name));
+    };
+    emit("Sub", {high + ":0", low + ":0"}, value.scale + "_Sub");
+    emit("Div", {value.scale + "_Sub:0", kRange}, value.scale + "_Div", value.scale);
+    const std::string& zero = value.zero_point;
+    emit("Sub", {kZero, low + ":0"}, zero + "_Sub");
+    emit("Div", {zero + "_Sub:0", value.scale}, zero + "_Div");
+    emit("Floor", {zero + "_Div:0"}, zero + "_Floor");
+    Node cast = make_node("Cast", {zero + "_Floor:0"}, {zero}, zero + "_Cast");
+    cast.set_attribute("to", static_cast<std::int64_t>(DType::kUInt8));
+    emitter_.emit(std::move(cast));
+    emit("QuantizeLinear", {x, value.scale, zero}, q_node_name(x), value.integers);
   }
 
   /// x, w → integer product → float → times both scales (→ plus the bias).

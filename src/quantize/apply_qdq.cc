@@ -1,4 +1,6 @@
 // Writes the Q/DQ pairs of a plan into a model.
+#include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "quantize/names.h"
@@ -77,6 +79,15 @@ class QdqRewriter {
     }
   }
 
+  /// The same for nodes of these names only.
+  void replace_reads(const std::string& from, const std::string& to,
+                     const std::set<std::string>& names) {
+    for (const std::size_t reader : readers_[from]) {
+      Node& node = graph_.nodes[reader];
+      if (names.contains(node.name)) std::ranges::replace(node.inputs, from, to);
+    }
+  }
+
   void copy_shared_biases() {
     for (const BiasPlan& bias : plan_.biases) {
       if (bias.copy == bias.bias) continue;
@@ -106,45 +117,91 @@ class QdqRewriter {
     graph_.nodes.push_back(std::move(node));
   }
 
+  void add_q(const std::string& from, const std::string& to, const std::string& name,
+             const ParamNames& params, std::optional<std::size_t> axis = {}) {
+    add_node("QuantizeLinear", {from, params.scale, params.zero_point}, to, name, axis);
+  }
+  void add_dq(const std::string& from, const std::string& to, const std::string& name,
+              const ParamNames& params, std::optional<std::size_t> axis = {}) {
+    add_node("DequantizeLinear", {from, params.scale, params.zero_point}, to, name, axis);
+  }
   void add_pair(const std::string& from, const std::string& integers, const std::string& to,
-                const std::string& suffix, const TensorPlan& tensor, const TensorPlan& params) {
-    const std::string scale = scale_name(params.tensor);
-    const std::string zero = zero_point_name(params.tensor);
-    add_node("QuantizeLinear", {from, scale, zero}, integers, q_node_name(tensor.tensor) + suffix,
-             params.axis);
-    add_node("DequantizeLinear", {integers, scale, zero}, to, dq_node_name(tensor.tensor) + suffix,
-             params.axis);
+                const std::string& tensor, const std::string& suffix, const ParamNames& params,
+                std::optional<std::size_t> axis = {}) {
+    add_q(from, integers, q_node_name(tensor) + suffix, params, axis);
+    add_dq(integers, to, dq_node_name(tensor) + suffix, params, axis);
   }
 
   void add_constant_dq(const TensorPlan& tensor) {
     const std::string& name = tensor.tensor;
     rewriter_.add_params(tensor);
+    const ParamNames params = rewriter_.names_of(tensor);
     replace_reads(name, dq_output_name(name));
     if (plan_.config.qdq_pair_on_weights) {
-      add_pair(name, q_output_name(name), dq_output_name(name), "", tensor, tensor);
+      add_pair(name, q_output_name(name), dq_output_name(name), name, "", params, tensor.axis);
       return;
     }
     const Tensor values = rewriter_.constant(name)->value;
     rewriter_.add_constant(quantized_name(name), quantized_tensor(values, tensor));
-    add_node("DequantizeLinear", {quantized_name(name), scale_name(name), zero_point_name(name)},
-             dq_output_name(name), dq_node_name(name), tensor.axis);
+    add_dq(quantized_name(name), dq_output_name(name), dq_node_name(name), params, tensor.axis);
   }
 
   void add_activation_pair(const TensorPlan& tensor) {
     const std::string& name = tensor.tensor;
-    const TensorPlan& params = rewriter_.root_of(tensor);
     if (tensor.shares.empty()) rewriter_.add_params(tensor);
+    const ParamNames params = rewriter_.names_of(tensor);
+    if (tensor.conversion) return add_converted_pairs(tensor, params);
     const std::vector<std::size_t> receivers = admitted_receivers(name);
     if (plan_.config.dedicated_qdq_pairs && receivers.size() > 1) {
-      return add_dedicated_pairs(tensor, params, receivers);
+      return add_dedicated_pairs(name, params, receivers);
     }
     if (outputs_.contains(name)) {
       rename_made(name, q_input_name(name));
-      add_pair(q_input_name(name), q_output_name(name), name, "", tensor, params);
+      add_pair(q_input_name(name), q_output_name(name), name, name, "", params);
     } else {
       replace_reads(name, dq_output_name(name));
-      add_pair(name, q_output_name(name), dq_output_name(name), "", tensor, params);
+      add_pair(name, q_output_name(name), dq_output_name(name), name, "", params);
     }
+  }
+
+  /// maker → Q → DQ → readers of the first type
+  ///         └→ DQ → Q → DQ → readers of the converted type
+  /// where the DQ of the second line is the first's unless both kinds of readers are there. As in
+  /// ONNX Runtime 1.32 readers go by name, and a graph output is read in the first type if any
+  /// node is.
+  void add_converted_pairs(const TensorPlan& tensor, const ParamNames& params) {
+    const std::string& name = tensor.tensor;
+    const std::string second = convert_name(name);
+    const ParamNames converted = rewriter_.add_conversion(tensor);
+    std::set<std::string> first_readers;
+    for (const std::size_t i : admitted_receivers(name)) first_readers.insert(plan_.nodes[i].node);
+    const std::size_t reader_count = first_readers.size();
+    std::set<std::string> second_readers = first_readers;
+    if (tensor.conversion->readers)
+      second_readers = {tensor.conversion->readers->begin(), tensor.conversion->readers->end()};
+    for (const std::string& reader : second_readers) first_readers.erase(reader);
+    const bool all_converted = second_readers.size() == reader_count;
+    const bool is_output = outputs_.contains(name);
+
+    std::string from = name;
+    if (is_output) {
+      from = q_input_name(name);
+      rename_made(name, from);
+    }
+    add_q(from, q_output_name(name), q_node_name(name), params);
+    std::string floats = dq_output_name(name);
+    if (is_output && !all_converted) floats = name;
+    if (floats != name) replace_reads(name, floats, first_readers);
+    add_dq(q_output_name(name), floats, dq_node_name(name), params);
+    if (!all_converted) {
+      floats = q_input_name(second);
+      add_dq(q_output_name(name), floats, dq_node_name(second + "_clone"), params);
+    }
+    add_q(floats, q_output_name(second), q_node_name(second), converted);
+    std::string last = dq_output_name(second);
+    if (is_output && all_converted) last = name;
+    if (last != name) replace_reads(name, last, second_readers);
+    add_dq(q_output_name(second), last, dq_node_name(second), converted);
   }
 
   /// Readers among the nodes that the user's lists admit, once per input.
@@ -161,26 +218,34 @@ class QdqRewriter {
     return receivers;
   }
 
-  void add_dedicated_pairs(const TensorPlan& tensor, const TensorPlan& params,
+  void add_dedicated_pairs(const std::string& tensor, const ParamNames& params,
                            const std::vector<std::size_t>& receivers) {
     for (std::size_t k = 0; k < receivers.size(); ++k) {
       const std::string suffix = "_" + std::to_string(k + 1);
-      const std::string to = dq_output_name(tensor.tensor) + suffix;
-      add_pair(tensor.tensor, q_output_name(tensor.tensor) + suffix, to, suffix, tensor, params);
+      const std::string to = dq_output_name(tensor) + suffix;
+      add_pair(tensor, q_output_name(tensor) + suffix, to, tensor, suffix, params);
       for (std::string& input : graph_.nodes[receivers[k]].inputs) {
-        if (input == tensor.tensor) input = to;
+        if (input == tensor) input = to;
       }
     }
   }
 
   void add_bias_dq(const BiasPlan& bias) {
+    const Initializer* source = rewriter_.constant(bias.copy);
+    const bool is_wide = source != nullptr && source->value.dtype() != bias.scale_dtype;
     rewriter_.add_bias(bias);
     rewriter_.remove_constant(bias.copy);
+    std::string output = bias.copy;
+    if (is_wide) {
+      output = dq_output_name(bias.copy);
+      Node cast = make_node("Cast", {output}, {bias.copy}, bias.copy + "_Cast");
+      cast.set_attribute("to", static_cast<std::int64_t>(DType::kFloat16));
+      graph_.nodes.push_back(std::move(cast));
+    }
     const std::string name = quantized_name(bias.copy);
     std::optional<std::size_t> axis;
     if (bias.scales.size() > 1) axis = 0;
-    add_node("DequantizeLinear", {name, scale_name(name), zero_point_name(name)}, bias.copy,
-             dq_node_name(bias.copy), axis);
+    add_dq(name, output, dq_node_name(bias.copy), {scale_name(name), zero_point_name(name)}, axis);
   }
 
   void remove_absorbed() {

@@ -129,6 +129,7 @@ Json to_json(const QuantizationConfig& config) {
     json["exclude_output_types"] = config.exclude_output_types;
   if (!config.channel_axes.empty()) json["channel_axes"] = config.channel_axes;
   if (config.contrib_qdq) json["contrib_qdq"] = true;
+  if (!config.tensor_overrides.empty()) json["tensor_overrides"] = to_json(config.tensor_overrides);
   return json;
 }
 

@@ -90,8 +90,8 @@ class GemmSplitter {
   }
 
   std::string transposed_constant(const std::string& b) {
-    const auto known = transposed_.find(b);
-    if (known != transposed_.end()) return known->second;
+    const auto known = split_.transposed.find(b);
+    if (known != split_.transposed.end()) return known->second;
     // Quantization derives these names from the constant's.
     static constexpr std::array kDerived{"", "_quantized", "_scale", "_zero_point"};
     std::string name = b + "_Transposed";
@@ -104,7 +104,7 @@ class GemmSplitter {
     initializer.name = name;
     initializer.value = transposed(constants_.at(b));
     split_.model.graph.initializers.push_back(std::move(initializer));
-    transposed_.emplace(b, name);
+    split_.transposed.emplace(b, name);
     return name;
   }
 
@@ -125,7 +125,6 @@ class GemmSplitter {
   SplitModel split_;
   std::unordered_set<std::string> names_;
   std::unordered_map<std::string, Tensor> constants_;
-  std::unordered_map<std::string, std::string> transposed_;
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Dynamic mode has an integer MatMul but no integer Gemm: what can be is split into MatMul and Add.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "planish/graph/model.h"
@@ -11,6 +13,7 @@ namespace planish::quantize_detail {
 struct SplitModel {
   Model model = {};
   std::vector<std::size_t> origin = {};  // node of the split model → node of the model it was
+  std::map<std::string, std::string> transposed = {};  // constant → its transposed copy
 };
 
 /// Whether Gemm `node` is A * B (+ C): alpha and beta 1, A not transposed.

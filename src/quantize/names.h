@@ -26,6 +26,9 @@ inline std::string dq_output_name(const std::string& tensor) {
 inline std::string q_input_name(const std::string& tensor) {
   return q_node_name(tensor) + "_Input";
 }
+/// The second pair behind a converted tensor has these names of "X_convert", and the first pair's
+/// parameters with "_convert" behind them.
+inline std::string convert_name(const std::string& name) { return name + "_convert"; }
 /// The integer operator in place of the node `name`; unnamed nodes stay unnamed.
 inline std::string quantized_node_name(const std::string& name) {
   return name.empty() ? "" : name + "_quant";

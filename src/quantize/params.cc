@@ -46,6 +46,8 @@ constexpr float kSmallestHalf = 5.9604644775390625e-08F;  // 2^-24, the lowest f
 float rounded_to(DType scale_dtype, double scale) {
   const auto single = static_cast<float>(scale);
   if (scale_dtype != DType::kFloat16) return single;
+  // 65520 is half a step beyond the largest float16.
+  if (scale >= 65520.0) return std::numeric_limits<float>::infinity();
   // From float64 straight to half would differ from this in double rounding only; NumPy rounds
   // once, so ties are looked at in float64.
   float half = float_from_half(half_from_float(single));
@@ -216,7 +218,11 @@ QuantizationParams params_for(TensorRange range, DType dtype, const ParamsOption
     return restricted_params(low, top, limits, options.min_real_range);
   }
   if (options.min_real_range) {
-    high = std::max(high, low + static_cast<float>(*options.min_real_range));
+    const auto round = [&](float value) {
+      return options.scale_dtype == DType::kFloat16 ? float_from_half(half_from_float(value))
+                                                    : value;
+    };
+    high = std::max(high, round(low + round(static_cast<float>(*options.min_real_range))));
   }
   if (symmetric) {
     high = std::max(-low, high);
@@ -341,17 +347,21 @@ constexpr double kBiasSteps = 4294967294.0;  // INT32_MAX - (INT32_MIN + 1)
 
 double smallest_bias_scale(double absmax) { return 1.0001 * (2.0 * absmax) / kBiasSteps; }
 
-double smallest_bias_scale(float absmax) {
+double smallest_bias_scale(float absmax, DType bias_dtype) {
+  // 1.0001 is 1 in float16.
+  if (bias_dtype == DType::kFloat16)
+    return static_cast<double>(float_from_half(half_from_float(2.0F * absmax))) / kBiasSteps;
   return static_cast<double>(1.0001F * (2.0F * absmax)) / kBiasSteps;
 }
 
 float weight_scale_for_bias(float input_scale, float weight_scale, double smallest,
-                            DType scale_dtype) {
+                            DType scale_dtype, HalfRounding rounding) {
   const double candidate = static_cast<double>(input_scale) * static_cast<double>(weight_scale);
   if (candidate >= smallest || candidate <= 0.0) return weight_scale;
   const double wanted = static_cast<double>(weight_scale) * (smallest / candidate);
   float scale = rounded_to(scale_dtype, wanted);
-  if (scale_dtype == DType::kFloat16 && static_cast<double>(scale) < wanted) {
+  if (scale_dtype == DType::kFloat16 && rounding == HalfRounding::kUp &&
+      static_cast<double>(scale) < wanted) {
     scale = float_from_half(static_cast<std::uint16_t>(half_from_float(scale) + 1));
   }
   return scale;

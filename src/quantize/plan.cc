@@ -5,6 +5,8 @@
 
 #include "planish/base/error.h"
 #include "planish/graph/graph_index.h"
+#include "quantize/opset_raise.h"
+#include "quantize/overrides.h"
 #include "quantize/planners.h"
 #include "quantize/selection.h"
 
@@ -37,12 +39,22 @@ void require_opset(const Model& model, const QuantizationConfig& config) {
   if (qdq && config.weights == Granularity::kPerChannel && is_best(config))
     ask(13, "DequantizeLinear with one scale per channel");
   const bool wide = config.activation == DType::kUInt16 || config.activation == DType::kInt16 ||
-                    config.weight == DType::kUInt16 || config.weight == DType::kInt16;
+                    config.weight == DType::kUInt16 || config.weight == DType::kInt16 ||
+                    quantize_detail::overrides_to_16_bits(config.tensor_overrides);
   if (wide && !config.contrib_qdq) ask(21, "QuantizeLinear to 16 bits");
   if (opset >= needed) return;
   throw Error(ErrorCode::kUnsupported, "the model is of opset " + std::to_string(opset) + "; " +
                                            what + " needs " + std::to_string(needed) +
                                            ": raise the model's opset, or quantize per tensor");
+}
+
+/// Profile onnxruntime-1.32 raises the opset itself, as its Python quantizer does.
+bool must_be_raised(const Model& model, const QuantizationConfig& config) {
+  return !is_best(config) && quantize_detail::raised_opset(model.opset(), config) != model.opset();
+}
+
+Model raised(const Model& model, const QuantizationConfig& config) {
+  return quantize_detail::raise_opset(model, quantize_detail::raised_opset(model.opset(), config));
 }
 
 Ranges ranges_of(const Model& model, const GraphFacts& facts, const CalibrationTable& table,
@@ -106,8 +118,10 @@ const TensorPlan* QuantizationPlan::find(std::string_view tensor) const {
 QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& table,
                                    const QuantizationConfig& config) {
   validate(config);
-  require_opset(model, config);
+  if (must_be_raised(model, config)) return plan_quantization(raised(model, config), table, config);
+  if (is_best(config)) require_opset(model, config);
   const GraphFacts facts(model.graph);
+  quantize_detail::validate_overrides(config, facts);
   if (is_dynamic(config)) {
     const Ranges none;
     return quantize_detail::plan_dynamic(PlanInput{model, facts, config, none});
@@ -123,6 +137,7 @@ QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& t
 }
 
 Model apply(const QuantizationPlan& plan, const Model& model) {
+  if (must_be_raised(model, plan.config)) return apply(plan, raised(model, plan.config));
   if (is_dynamic(plan.config)) return quantize_detail::apply_dynamic(plan, model);
   return plan.config.format == QuantizationFormat::kQdq
              ? quantize_detail::apply_qdq(plan, model)

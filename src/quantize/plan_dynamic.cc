@@ -4,6 +4,7 @@
 
 #include "planish/quantize/op_rules.h"
 #include "quantize/gemm_split.h"
+#include "quantize/overrides.h"
 #include "quantize/planners.h"
 #include "quantize/selection.h"
 #include "quantize/weights.h"
@@ -91,7 +92,8 @@ class DynamicPlanner {
   void decide_conv(std::size_t i) {
     const Node& node = graph_.nodes[i];
     if (!facts_.is_float(node.input(0))) return leave(decisions_[i], LeaveReason::kNotFloat);
-    if (facts_.constant(node.input(1)) == nullptr)
+    // A computed kernel is measured like data; its rank is not known for the shape of the bias.
+    if (facts_.constant(node.input(1)) == nullptr && node.inputs.size() > 2)
       return leave(decisions_[i], LeaveReason::kWeightNotConstant);
     make_integer(node.input(0));
     make_weight(node.input(1), std::nullopt, config_.weight);
@@ -101,7 +103,7 @@ class DynamicPlanner {
     const Node& node = graph_.nodes[i];
     if (node.find_attribute("qkv_hidden_sizes") != nullptr)
       return leave(decisions_[i], LeaveReason::kUnsupportedForm, "sizes per head");
-    if (facts_.constant(node.input(1)) == nullptr)
+    if (!is_parity() && facts_.constant(node.input(1)) == nullptr)
       return leave(decisions_[i], LeaveReason::kWeightNotConstant);
     make_integer(node.input(0));
     make_weight(node.input(1), -1, config_.weight);
@@ -129,8 +131,11 @@ class DynamicPlanner {
       const auto& dims = weight.value.dims();
       weight.value = weight.value.reshaped({dims[0] * dims[1], dims[2]});
     }
-    add(plan_initializer(weight, TensorRole::kWeight, DType::kInt8, 0,
-                         weight_symmetry(config_, DType::kInt8), integers_used(), config_));
+    InitializerRule rule{.role = TensorRole::kWeight, .axis = 0};
+    rule.dtype = dtype_of(config_, name, DType::kInt8);
+    rule.symmetry = weight_symmetry(config_, rule.dtype);
+    if (config_.reduce_range) rule.integers = IntegerRange::kReduced;
+    add(plan_initializer(weight, rule, config_));
   }
 
   void decide_embedding(std::size_t i) {
@@ -142,8 +147,8 @@ class DynamicPlanner {
     }
   }
 
-  [[nodiscard]] IntegerRange integers_used() const {
-    return config_.reduce_range ? IntegerRange::kReduced : IntegerRange::kFull;
+  [[nodiscard]] bool is_parity() const {
+    return config_.profile == QuantizationProfile::kOnnxRuntime132;
   }
 
   void add(TensorPlan tensor) {
@@ -163,11 +168,7 @@ class DynamicPlanner {
     if (integers_.contains(tensor)) return;
     const Initializer* constant = facts_.constant(tensor);
     if (constant == nullptr) return make_integer(tensor);
-    std::optional<std::size_t> channels;
-    if (axis && config_.weights == Granularity::kPerChannel)
-      channels = normalized_axis(*axis, constant->value.rank());
-    add(plan_initializer(*constant, TensorRole::kWeight, dtype, channels,
-                         weight_symmetry(config_, dtype), integers_used(), config_));
+    add(plan_weight(*constant, axis, dtype, config_));
   }
 
   const Graph& graph_;
@@ -192,6 +193,20 @@ std::vector<NodeDecision> admit_gemms(const Graph& graph, const QuantizationConf
   return admitted_nodes(graph, with_gemm);
 }
 
+/// Of what is stored transposed the overrides hold too; its two axes have changed places.
+QuantizationConfig with_transposed_overrides(const QuantizationConfig& config,
+                                             const SplitModel& split) {
+  QuantizationConfig result = config;
+  for (const auto& [source, transposed] : split.transposed) {
+    const TensorOverride* set = override_of(config, source);
+    if (set == nullptr) continue;
+    TensorOverride& copy = result.tensor_overrides[transposed];
+    copy = *set;
+    if (copy.axis) copy.axis = *copy.axis == 0 || *copy.axis == -2 ? 1 : 0;
+  }
+  return result;
+}
+
 }  // namespace
 
 QuantizationPlan plan_dynamic(PlanInput input) {
@@ -207,7 +222,8 @@ QuantizationPlan plan_dynamic(PlanInput input) {
     const bool is_product = node.op_type == "MatMul" || node.op_type == "Gemm";
     if (is_product) split_decisions[i] = decisions[split.origin[i]];
   }
-  DynamicPlanner planner(split, input.config, std::move(split_decisions));
+  const QuantizationConfig config = with_transposed_overrides(input.config, split);
+  DynamicPlanner planner(split, config, std::move(split_decisions));
   planner.run();
   for (std::size_t i = 0; i < split.origin.size(); ++i) {
     const Node& node = split.model.graph.nodes[i];

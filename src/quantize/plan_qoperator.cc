@@ -143,14 +143,15 @@ class QOperatorPlanner {
       return leave(in_.decisions[i], LeaveReason::kNoRange, "'" + of.output(0) + "'");
     for (const std::size_t k : inputs) make_integer(of.input(k));
     own_output(of.output(0));
-    if (of.op_type == "Softmax") fix_softmax_scale();
+    if (of.op_type == "Softmax") fix_output_scale(config_.activation == DType::kUInt8 ? 0 : -128);
+    if (of.op_type == "Sigmoid" && config_.nnapi_sigmoid) fix_output_scale(0);
   }
 
-  /// Probabilities are multiples of 1/256 there, whatever was observed.
-  void fix_softmax_scale() {
+  /// Outputs in [0, 1] are multiples of 1/256 there, whatever was observed.
+  void fix_output_scale(std::int32_t zero) {
     TensorPlan& output = plan_.tensors.back();
-    const std::int32_t zero = config_.activation == DType::kUInt8 ? 0 : -128;
     output.params = {{1.0F / 256.0F, zero, config_.activation}};
+    output.dtype = config_.activation;
   }
 
   void decide_global_pool(std::size_t i) {
@@ -246,14 +247,10 @@ class QOperatorPlanner {
     const DType scale_dtype = dtype == DType::kFloat16 ? dtype : DType::kFloat32;
     TensorPlan plan{.tensor = tensor,
                     .role = TensorRole::kActivation,
-                    .dtype = config_.activation,
                     .scale_dtype = scale_dtype,
-                    .params = {},
-                    .axis = {},
-                    .shares = {},
                     .range = range};
-    plan.params = {in_context("'" + tensor + "'",
-                              [&] { return activation_params(range, scale_dtype, config_); })};
+    plan.params = {activation_params(tensor, range, scale_dtype, config_)};
+    plan.dtype = plan.params.front().dtype;
     add(std::move(plan));
   }
 
@@ -268,17 +265,11 @@ class QOperatorPlanner {
   void make_weight(const Node& of, const OpRule& rule) {
     const std::string& tensor = of.input(1);
     if (is_integer(tensor)) return;
-    const Initializer& constant = *facts_.constant(tensor);
-    const bool per_channel = config_.weights == Granularity::kPerChannel;
-    const auto axis =
-        per_channel ? normalized_axis(weight_axis(of, rule), constant.value.rank()) : std::nullopt;
     // Convolution kernels with a scale per channel take signed weights only.
-    const bool is_conv = rule.qoperator == QOperatorRule::kConv;
-    const DType dtype = is_conv && per_channel ? DType::kInt8 : config_.weight;
-    const IntegerRange integers =
-        config_.reduce_range ? IntegerRange::kReduced : IntegerRange::kFull;
-    add(plan_initializer(constant, TensorRole::kWeight, dtype, axis,
-                         weight_symmetry(config_, dtype), integers, config_));
+    const bool must_be_signed =
+        rule.qoperator == QOperatorRule::kConv && config_.weights == Granularity::kPerChannel;
+    const DType dtype = must_be_signed ? DType::kInt8 : config_.weight;
+    add(plan_weight(*facts_.constant(tensor), weight_axis(of, rule), dtype, config_));
   }
 
   [[nodiscard]] static std::int64_t weight_axis(const Node& of, const OpRule& rule) {
@@ -302,7 +293,10 @@ class QOperatorPlanner {
     const Tensor& values = facts_.constant(name)->value;
     const bool adjust = config_.weight == DType::kInt8 && weight.role == TensorRole::kWeight &&
                         (in_.is_parity() || config_.adjust_weights_for_bias);
-    if (adjust) adjust_weight_for_bias(weight, input_scale, values);
+    if (adjust) {
+      adjust_weight_for_bias(weight, input_scale, values,
+                             in_.is_parity() ? HalfRounding::kNearest : HalfRounding::kUp);
+    }
     const float beta = of.op_type == "Gemm" ? of.float_attribute("beta", 1.0F) : 1.0F;
     bias.zeroed = beta == 0.0F;
     bias.scale_dtype = facts_.dtype(name);

@@ -35,8 +35,9 @@ std::string params_text(const QuantizationParams& params) {
 std::string tensor_text(const TensorPlan& tensor) {
   std::string text = "  " + std::string(name_of(tensor.role)) + " '" + tensor.tensor +
                      "': " + short_name_of(tensor.dtype);
-  if (!tensor.shares.empty()) return text + ", as '" + tensor.shares + "'\n";
-  if (tensor.axis) {
+  if (!tensor.shares.empty()) {
+    text += (tensor.shares_converted ? ", as converted '" : ", as '") + tensor.shares + "'";
+  } else if (tensor.axis) {
     text += ", " + std::to_string(tensor.params.size()) + " channels of axis " +
             std::to_string(*tensor.axis);
     if (!tensor.params.empty()) text += ", first: " + params_text(tensor.params.front());
@@ -45,6 +46,12 @@ std::string tensor_text(const TensorPlan& tensor) {
   }
   if (tensor.range)
     text += ", range [" + shortest(tensor.range->min) + ", " + shortest(tensor.range->max) + "]";
+  if (tensor.conversion) {
+    text += "; to " + short_name_of(tensor.conversion->params.dtype) + ", " +
+            params_text(tensor.conversion->params);
+    if (tensor.conversion->readers)
+      text += ", for " + std::to_string(tensor.conversion->readers->size()) + " readers";
+  }
   return text + "\n";
 }
 
@@ -58,6 +65,14 @@ Json params_json(const TensorPlan& tensor) {
   }
   json["scales"] = std::move(scales);
   json["zero_points"] = std::move(zero_points);
+  return json;
+}
+
+Json conversion_json(const Conversion& conversion) {
+  Json json{{"dtype", short_name_of(conversion.params.dtype)},
+            {"scale", conversion.params.scale},
+            {"zero_point", conversion.params.zero_point}};
+  if (conversion.readers) json["readers"] = *conversion.readers;
   return json;
 }
 
@@ -126,9 +141,11 @@ Json to_json(const QuantizationPlan& plan) {
       entry.update(params_json(tensor));
     } else {
       entry["shares"] = tensor.shares;
+      if (tensor.shares_converted) entry["shares_converted"] = true;
     }
     if (tensor.axis) entry["axis"] = *tensor.axis;
     if (tensor.range) entry["range"] = {tensor.range->min, tensor.range->max};
+    if (tensor.conversion) entry["conversion"] = conversion_json(*tensor.conversion);
     tensors.push_back(std::move(entry));
   }
   json["tensors"] = std::move(tensors);

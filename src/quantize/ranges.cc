@@ -1,6 +1,9 @@
 #include "quantize/ranges.h"
 
+#include "planish/base/error.h"
 #include "planish/quantize/op_rules.h"
+#include "quantize/overrides.h"
+#include "quantize/weights.h"
 
 namespace planish::quantize_detail {
 namespace {
@@ -25,6 +28,19 @@ void add_derived_ranges(const Graph& graph, const GraphFacts& facts, Ranges& ran
       if (facts.is_float(output)) ranges.emplace(output, range);
     }
   }
+}
+
+QuantizationParams params_of(const std::string& tensor, const ParamsOverride* set,
+                             TensorRange range, DType scale_dtype,
+                             const QuantizationConfig& config) {
+  ParamsOptions options{.symmetry = data_symmetry(config),
+                        .min_real_range = config.min_real_range,
+                        .restrict_zero_point = config.restricted_zero_points,
+                        .scale_dtype = scale_dtype};
+  if (set != nullptr) override_options(*set, options);
+  const DType dtype = set == nullptr ? config.activation : set->dtype.value_or(config.activation);
+  return in_context("'" + tensor + "'",
+                    [&] { return overridden_params(set, range, dtype, options); });
 }
 
 }  // namespace
@@ -54,14 +70,17 @@ Ranges adjusted_ranges(const Graph& graph, const GraphFacts& facts, const Calibr
   return ranges;
 }
 
-QuantizationParams activation_params(TensorRange range, DType scale_dtype,
-                                     const QuantizationConfig& config) {
-  ParamsOptions options;
-  options.symmetry = config.symmetric_activations ? Symmetry::kSymmetric : Symmetry::kAsymmetric;
-  options.min_real_range = config.min_real_range;
-  options.restrict_zero_point = config.restricted_zero_points;
-  options.scale_dtype = scale_dtype;
-  return params_for(range, config.activation, options);
+QuantizationParams activation_params(const std::string& tensor, TensorRange range,
+                                     DType scale_dtype, const QuantizationConfig& config) {
+  const TensorOverride* set = override_of(config, tensor);
+  return params_of(tensor, set == nullptr ? nullptr : &set->params.front(), range, scale_dtype,
+                   config);
+}
+
+QuantizationParams converted_params(const std::string& tensor, TensorRange range, DType scale_dtype,
+                                    const QuantizationConfig& config) {
+  return params_of(tensor, &override_of(config, tensor)->convert->params, range, scale_dtype,
+                   config);
 }
 
 }  // namespace planish::quantize_detail

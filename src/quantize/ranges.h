@@ -23,8 +23,11 @@ using Ranges = std::map<std::string, TensorRange, std::less<>>;
 Ranges adjusted_ranges(const Graph& graph, const GraphFacts& facts, const CalibrationTable& table,
                        const std::vector<bool>& selected, QuantizationProfile profile);
 
-/// The parameters of an activation of range `range` under `config`.
-QuantizationParams activation_params(TensorRange range, DType scale_dtype,
-                                     const QuantizationConfig& config);
+/// The parameters of activation `tensor` of range `range` under `config` and its overrides.
+QuantizationParams activation_params(const std::string& tensor, TensorRange range,
+                                     DType scale_dtype, const QuantizationConfig& config);
+/// The same of the second pair of a tensor that is converted (ConvertOverride), which it is.
+QuantizationParams converted_params(const std::string& tensor, TensorRange range, DType scale_dtype,
+                                    const QuantizationConfig& config);
 
 }  // namespace planish::quantize_detail

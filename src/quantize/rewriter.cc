@@ -61,6 +61,16 @@ const TensorPlan& Rewriter::root_of(const TensorPlan& tensor) const {
   return *root;
 }
 
+ParamNames Rewriter::names_of(const TensorPlan& tensor) const {
+  const TensorPlan* at = &tensor;
+  static_cast<void>(root_of(tensor));  // refuses a chain without an end
+  for (; !at->shares.empty(); at = find(at->shares)) {
+    if (!at->shares_converted) continue;
+    return {convert_name(scale_name(at->shares)), convert_name(zero_point_name(at->shares))};
+  }
+  return {scale_name(at->tensor), zero_point_name(at->tensor)};
+}
+
 const Initializer* Rewriter::constant(const std::string& name) const {
   const auto found = constants_.find(name);
   return found == constants_.end() ? nullptr : &model_.graph.initializers[found->second];
@@ -82,6 +92,18 @@ void Rewriter::remove_constant(const std::string& name) {
 void Rewriter::add_params(const TensorPlan& tensor) {
   add_constant(zero_point_name(tensor.tensor), zero_point_tensor(tensor));
   add_constant(scale_name(tensor.tensor), scale_tensor(tensor));
+}
+
+ParamNames Rewriter::add_conversion(const TensorPlan& tensor) {
+  const TensorPlan converted{.tensor = tensor.tensor,
+                             .dtype = tensor.conversion->params.dtype,
+                             .scale_dtype = tensor.scale_dtype,
+                             .params = {tensor.conversion->params}};
+  ParamNames names{convert_name(scale_name(tensor.tensor)),
+                   convert_name(zero_point_name(tensor.tensor))};
+  add_constant(names.zero_point, zero_point_tensor(converted));
+  add_constant(names.scale, scale_tensor(converted));
+  return names;
 }
 
 void Rewriter::add_bias(const BiasPlan& bias) {

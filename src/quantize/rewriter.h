@@ -18,6 +18,12 @@ inline constexpr std::string_view kContribDomain = "com.microsoft";
 Node make_node(std::string op_type, std::vector<std::string> inputs,
                std::vector<std::string> outputs, std::string name, std::string domain = {});
 
+/// Initializers that hold a tensor's parameters.
+struct ParamNames {
+  std::string scale = {};
+  std::string zero_point = {};
+};
+
 class Rewriter {
  public:
   /// @throws Error(kInvalidArgument) when the plan's nodes are not the model's.
@@ -31,6 +37,8 @@ class Rewriter {
   [[nodiscard]] const TensorPlan* find(const std::string& tensor) const;
   /// The tensor whose parameters `tensor` has: itself unless it shares.
   [[nodiscard]] const TensorPlan& root_of(const TensorPlan& tensor) const;
+  /// The names of the parameters of `tensor`'s (first) pair.
+  [[nodiscard]] ParamNames names_of(const TensorPlan& tensor) const;
 
   [[nodiscard]] const Initializer* constant(const std::string& name) const;
   /// Adds a constant; the first of a name stays.
@@ -38,6 +46,8 @@ class Rewriter {
   void remove_constant(const std::string& name);
   /// Adds `<tensor>_zero_point` and `<tensor>_scale`.
   void add_params(const TensorPlan& tensor);
+  /// Adds those of the tensor's conversion, which it has.
+  ParamNames add_conversion(const TensorPlan& tensor);
   /// Adds the integers, scale and zero point of a bias, by the names ONNX Runtime gives them.
   void add_bias(const BiasPlan& bias);
 

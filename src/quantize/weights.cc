@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "planish/base/error.h"
+#include "quantize/overrides.h"
 
 namespace planish::quantize_detail {
 namespace {
@@ -13,6 +15,32 @@ Tensor integers(std::vector<std::int64_t> dims, const std::vector<QuantizationPa
   std::vector<T> values;
   for (const QuantizationParams& one : params) values.push_back(static_cast<T>(one.zero_point));
   return Tensor::of(std::move(dims), values);
+}
+
+/// One range, or one per index of `axis`; zeros of an empty tensor.
+std::vector<TensorRange> ranges_of(const Tensor& value, std::optional<std::size_t> axis) {
+  if (value.element_count() == 0)
+    return std::vector<TensorRange>(axis ? static_cast<std::size_t>(value.dims()[*axis]) : 1);
+  if (axis) return ranges_per_channel(value, *axis);
+  return {value.dtype() == DType::kFloat32 ? range_of(value.values<float>())
+                                           : range_of(value.to_floats())};
+}
+
+/// The override of channel `i`. One entry holds for all; but ONNX Runtime's QDQ quantizer takes
+/// its range for the first channel only.
+const ParamsOverride* channel_override(const TensorOverride& set, std::size_t i,
+                                       const QuantizationConfig& config) {
+  if (i < set.params.size()) return &set.params[i];
+  const bool is_peers_qdq = config.profile == QuantizationProfile::kOnnxRuntime132 &&
+                            config.mode == QuantizationMode::kStatic &&
+                            config.format == QuantizationFormat::kQdq;
+  return is_peers_qdq && !set.params.front().scale ? nullptr : &set.params.front();
+}
+
+void require_channels(const std::string& tensor, bool fits) {
+  if (fits) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "overrides of '" + tensor + "': the operator has no channels along that axis");
 }
 
 std::vector<std::int64_t> params_dims(const TensorPlan& plan) {
@@ -28,52 +56,78 @@ Symmetry weight_symmetry(const QuantizationConfig& config, DType dtype) {
                                                       : Symmetry::kAsymmetric;
 }
 
-TensorPlan plan_initializer(const Initializer& initializer, TensorRole role, DType dtype,
-                            std::optional<std::size_t> axis, Symmetry symmetry,
-                            IntegerRange integers_used, const QuantizationConfig& config) {
+Symmetry data_symmetry(const QuantizationConfig& config) {
+  return config.symmetric_activations ? Symmetry::kSymmetric : Symmetry::kAsymmetric;
+}
+
+TensorPlan plan_initializer(const Initializer& initializer, const InitializerRule& rule,
+                            const QuantizationConfig& config) {
   const Tensor& value = initializer.value;
   TensorPlan plan{.tensor = initializer.name,
-                  .role = role,
-                  .dtype = dtype,
+                  .role = rule.role,
+                  .dtype = rule.dtype,
                   .scale_dtype = value.dtype(),
-                  .params = {},
-                  .axis = axis,
-                  .shares = {},
-                  .range = {}};
-  ParamsOptions options{.symmetry = symmetry,
-                        .integers = integers_used,
+                  .axis = rule.axis};
+  ParamsOptions options{.symmetry = rule.symmetry,
+                        .integers = rule.integers,
                         .min_real_range = config.min_real_range,
                         .scale_dtype = value.dtype()};
+  const TensorOverride* set = override_of(config, initializer.name);
+  if (set != nullptr) override_options(set->params.front(), options);
   return in_context("'" + initializer.name + "'", [&] {
-    if (value.element_count() == 0) {
-      plan.params.assign(axis ? static_cast<std::size_t>(value.dims()[*axis]) : 1,
-                         {1.0F, 0, dtype});
-      return plan;
+    const std::vector<TensorRange> ranges = ranges_of(value, rule.axis);
+    if (set != nullptr && set->params.size() != 1 && set->params.size() != ranges.size()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "overrides for " + std::to_string(set->params.size()) +
+                      " channels; expected one entry, or one for each of " +
+                      std::to_string(ranges.size()));
     }
-    if (axis) {
-      for (const TensorRange& range : ranges_per_channel(value, *axis)) {
-        plan.params.push_back(params_for(range, dtype, options));
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      const ParamsOverride* mine = set == nullptr ? nullptr : channel_override(*set, i, config);
+      if (value.element_count() == 0) {
+        plan.params.push_back({1.0F, 0, rule.dtype});
+      } else {
+        plan.params.push_back(overridden_params(mine, ranges[i], rule.dtype, options));
       }
-    } else {
-      const TensorRange range = value.dtype() == DType::kFloat32 ? range_of(value.values<float>())
-                                                                 : range_of(value.to_floats());
-      plan.params.push_back(params_for(range, dtype, options));
     }
     return plan;
   });
 }
 
-TensorPlan plan_operand(const Initializer& initializer, const QuantizationConfig& config) {
-  Symmetry symmetry = config.symmetric_activations ? Symmetry::kSymmetric : Symmetry::kAsymmetric;
-  // When both are of one type ONNX Runtime's quantizer cannot tell a constant from a weight.
-  const bool is_parity = config.profile == QuantizationProfile::kOnnxRuntime132;
-  if (is_parity && config.activation == config.weight)
-    symmetry = weight_symmetry(config, config.weight);
-  return plan_initializer(initializer, TensorRole::kConstant, config.activation, std::nullopt,
-                          symmetry, IntegerRange::kFull, config);
+TensorPlan plan_weight(const Initializer& initializer, std::optional<std::int64_t> axis,
+                       DType dtype, const QuantizationConfig& config) {
+  const std::size_t rank = initializer.value.rank();
+  const auto channels = axis ? normalized_axis(*axis, rank) : std::nullopt;
+  InitializerRule rule{.role = TensorRole::kWeight};
+  rule.dtype = dtype_of(config, initializer.name, dtype);
+  rule.symmetry = weight_symmetry(config, rule.dtype);
+  if (config.weights == Granularity::kPerChannel) rule.axis = channels;
+  if (config.reduce_range) rule.integers = IntegerRange::kReduced;
+  if (const TensorOverride* set = override_of(config, initializer.name)) {
+    rule.axis = set->axis ? normalized_axis(*set->axis, rank) : std::nullopt;
+    if (rule.axis) require_channels(initializer.name, rule.axis == channels);
+    // ONNX Runtime's quantizer takes what has not the type of weights for data.
+    if (config.profile == QuantizationProfile::kOnnxRuntime132 && !rule.axis &&
+        rule.dtype != config.weight)
+      rule.symmetry = data_symmetry(config);
+  }
+  return plan_initializer(initializer, rule, config);
 }
 
-bool adjust_weight_for_bias(TensorPlan& weight, float input_scale, const Tensor& bias) {
+TensorPlan plan_operand(const Initializer& initializer, const QuantizationConfig& config) {
+  const TensorOverride* set = override_of(config, initializer.name);
+  require_channels(initializer.name, set == nullptr || !set->axis);
+  InitializerRule rule{.role = TensorRole::kConstant, .symmetry = data_symmetry(config)};
+  rule.dtype = dtype_of(config, initializer.name, config.activation);
+  // When both are of one type ONNX Runtime's quantizer cannot tell a constant from a weight.
+  const bool is_parity = config.profile == QuantizationProfile::kOnnxRuntime132;
+  if (is_parity && rule.dtype == config.weight)
+    rule.symmetry = weight_symmetry(config, config.weight);
+  return plan_initializer(initializer, rule, config);
+}
+
+bool adjust_weight_for_bias(TensorPlan& weight, float input_scale, const Tensor& bias,
+                            HalfRounding rounding) {
   const bool is_signed = weight.dtype == DType::kInt8 || weight.dtype == DType::kInt16;
   const bool centred = std::ranges::all_of(
       weight.params, [](const QuantizationParams& one) { return one.zero_point == 0; });
@@ -84,10 +138,11 @@ bool adjust_weight_for_bias(TensorPlan& weight, float input_scale, const Tensor&
   float largest = 0.0F;
   for (const float value : values) largest = std::max(largest, std::abs(value));
   for (std::size_t i = 0; i < weight.params.size(); ++i) {
-    const double smallest = weight.axis ? smallest_bias_scale(std::abs(values[i]))
+    const double smallest = weight.axis ? smallest_bias_scale(std::abs(values[i]), bias.dtype())
                                         : smallest_bias_scale(static_cast<double>(largest));
     float& scale = weight.params[i].scale;
-    const float needed = weight_scale_for_bias(input_scale, scale, smallest, weight.scale_dtype);
+    const float needed =
+        weight_scale_for_bias(input_scale, scale, smallest, weight.scale_dtype, rounding);
     raised = raised || needed != scale;
     scale = needed;
   }
@@ -102,6 +157,35 @@ std::vector<float> bias_scales(float input_scale, const TensorPlan& weight, floa
   std::vector<float> scales;
   for (const QuantizationParams& one : weight.params) {
     scales.push_back(round(round(input_scale * one.scale) * beta));
+  }
+  return scales;
+}
+
+bool half_scales_vanish(const std::vector<float>& scales, const Tensor& bias) {
+  constexpr double kLargest = std::numeric_limits<std::int32_t>::max();
+  const std::vector<float> values = bias.to_floats();
+  if (std::ranges::count(scales, 0.0F) > 0) return true;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double scale = scales[scales.size() == 1 ? 0 : i];
+    if (std::abs(static_cast<double>(values[i])) > kLargest * scale) return true;
+  }
+  return false;
+}
+
+std::vector<float> wide_bias_scales(float input_scale, const TensorPlan& weight, float beta,
+                                    const Tensor& bias, bool zeroed) {
+  constexpr double kLargest = std::numeric_limits<std::int32_t>::max();
+  std::vector<float> scales = bias_scales(input_scale, weight, beta, DType::kFloat32);
+  std::vector<double> needed(scales.size(), 0.0);
+  const std::vector<float> values = zeroed ? std::vector<float>() : bias.to_floats();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    double& most = needed[scales.size() == 1 ? 0 : i];
+    most = std::max(most, std::abs(static_cast<double>(values[i])) / kLargest);
+  }
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    const double scale = std::max(static_cast<double>(scales[i]), needed[i] * 1.0001);
+    scales[i] = static_cast<float>(scale);
+    if (scales[i] == 0.0F) scales[i] = 1.0F;
   }
   return scales;
 }

@@ -12,22 +12,47 @@ namespace planish::quantize_detail {
 /// Whether weights of `dtype` are symmetric under `config`: signed ones unless it says otherwise.
 Symmetry weight_symmetry(const QuantizationConfig& config, DType dtype);
 
-/// The plan of `initializer` as `role`, of integer type `dtype`, per index of `axis` when given.
-/// An empty tensor gets {1, 0}. @throws Error naming it when an element is NaN or infinite.
-TensorPlan plan_initializer(const Initializer& initializer, TensorRole role, DType dtype,
-                            std::optional<std::size_t> axis, Symmetry symmetry,
-                            IntegerRange integers, const QuantizationConfig& config);
+/// The same of activations, and of constants that are read as such.
+Symmetry data_symmetry(const QuantizationConfig& config);
+
+/// How an initializer is quantized where the user overrides nothing; dtype and axis are final.
+struct InitializerRule {
+  TensorRole role = TensorRole::kWeight;
+  DType dtype = DType::kInt8;
+  std::optional<std::size_t> axis = {};  // nothing: one scale
+  Symmetry symmetry = Symmetry::kSymmetric;
+  IntegerRange integers = IntegerRange::kFull;
+};
+
+/// The plan of `initializer` by `rule` and the config's overrides of it. An empty tensor gets
+/// {1, 0}. @throws Error naming it when an element is NaN or infinite.
+TensorPlan plan_initializer(const Initializer& initializer, const InitializerRule& rule,
+                            const QuantizationConfig& config);
+
+/// A weight of an integer operator that has its channels along `axis` (nothing: it takes one
+/// scale).
+/// @throws Error(kInvalidArgument) when overrides give it channels along another axis.
+TensorPlan plan_weight(const Initializer& initializer, std::optional<std::int64_t> axis,
+                       DType dtype, const QuantizationConfig& config);
 
 /// A constant that an integer operator reads as data: in the activation type, per tensor.
 TensorPlan plan_operand(const Initializer& initializer, const QuantizationConfig& config);
 
 /// Raises weight scales where the int32 bias of scale input_scale * weight scale would overflow.
 /// Only for signed weights with zero point 0, as ONNX Runtime 1.32. Says whether any was raised.
-bool adjust_weight_for_bias(TensorPlan& weight, float input_scale, const Tensor& bias);
+bool adjust_weight_for_bias(TensorPlan& weight, float input_scale, const Tensor& bias,
+                            HalfRounding rounding = HalfRounding::kUp);
 
 /// input_scale * weight scale * beta in the arithmetic of `scale_dtype`, one per weight scale.
 std::vector<float> bias_scales(float input_scale, const TensorPlan& weight, float beta,
                                DType scale_dtype);
+
+/// Whether some float16 scale of `scales` is too small for its bias: 0, or the bias needs more than
+/// 32 bits. scales: one, or one per bias.
+bool half_scales_vanish(const std::vector<float>& scales, const Tensor& bias);
+/// The float32 scales to use then: as above, but large enough for each bias (zeroed: all are 0).
+std::vector<float> wide_bias_scales(float input_scale, const TensorPlan& weight, float beta,
+                                    const Tensor& bias, bool zeroed);
 
 /// The initializer of `plan`'s integers.
 Tensor quantized_tensor(const Tensor& values, const TensorPlan& plan);

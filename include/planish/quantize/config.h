@@ -10,6 +10,7 @@
 
 #include "planish/base/json_fwd.h"
 #include "planish/graph/dtype.h"
+#include "planish/quantize/tensor_overrides.h"
 
 namespace planish {
 
@@ -95,6 +96,10 @@ struct QuantizationConfig {
   std::map<std::string, std::int64_t> channel_axes = {};
   /// [UseQDQContribOps] Q and DQ of domain com.microsoft: 16 bits below opset 21.
   bool contrib_qdq = false;
+  /// [extra.Sigmoid.nnapi] QOperator: outputs of Sigmoid are multiples of 1/256, zero point 0.
+  bool nnapi_sigmoid = false;
+  /// [TensorQuantOverrides] Parameters of single tensors, in place of the computed ones.
+  TensorOverrides tensor_overrides = {};
 
   friend bool operator==(const QuantizationConfig&, const QuantizationConfig&) = default;
 };

@@ -91,13 +91,20 @@ Tensor quantize_bias(const Tensor& bias, std::span<const float> scales);
 
 /// The smallest scale at which a bias of magnitude `absmax` fits 32 bits, with a margin of 1e-4:
 /// 1.0001 * 2 * absmax / (2^32 - 2). In float64; the float32 form rounds the product to float32
-/// first, as ONNX Runtime 1.32 does for biases with one scale per channel.
+/// first (or to float16, the bias's type), as ONNX Runtime 1.32 does for biases with one scale per
+/// channel.
 double smallest_bias_scale(double absmax);
-double smallest_bias_scale(float absmax);
+double smallest_bias_scale(float absmax, DType bias_dtype = DType::kFloat32);
+
+enum class HalfRounding {
+  kUp,       // what is stored as float16 is not less than what is needed
+  kNearest,  // as in the QOperator format of ONNX Runtime 1.32
+};
 
 /// `weight_scale`, raised so that input_scale * weight_scale is `smallest` when it is less (and not
 /// 0).
 float weight_scale_for_bias(float input_scale, float weight_scale, double smallest,
-                            DType scale_dtype = DType::kFloat32);
+                            DType scale_dtype = DType::kFloat32,
+                            HalfRounding rounding = HalfRounding::kUp);
 
 }  // namespace planish

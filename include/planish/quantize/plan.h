@@ -61,6 +61,14 @@ enum class TensorRole {
 };
 std::string_view name_of(TensorRole role);
 
+/// QDQ: a second pair behind a tensor's first, for readers that want other integers than its maker
+/// writes (ConvertOverride).
+struct Conversion {
+  QuantizationParams params = {};
+  std::optional<std::vector<std::string>> readers = {};  // names of nodes; nothing: all
+  friend bool operator==(const Conversion&, const Conversion&) = default;
+};
+
 /// The parameters of one tensor. Entries come in the order in which the model is rewritten.
 struct TensorPlan {
   std::string tensor = {};
@@ -70,7 +78,9 @@ struct TensorPlan {
   std::vector<QuantizationParams> params = {};  // one, or one per index of `axis`; none when shared
   std::optional<std::size_t> axis = {};
   std::string shares = {};                // the tensor whose parameters it has; "" its own
+  bool shares_converted = false;          // the parameters of the other's conversion
   std::optional<TensorRange> range = {};  // of an activation, as used
+  std::optional<Conversion> conversion = {};
   friend bool operator==(const TensorPlan&, const TensorPlan&) = default;
 };
 

@@ -7,8 +7,8 @@ Run with a Python that has onnx and onnxruntime 1.32.0; never part of the tests 
 
 OUT_FOLDER/models/<model>.onnx      float models, with inferred types in value_info
 OUT_FOLDER/cases.json               per case: model, ranges, options, expected file or the peer's error
-OUT_FOLDER/expected.bin             the quantized models one behind the other, each once, without doc strings, value_info and
-                                    metadata; cases.json says where each begins and how long it is
+OUT_FOLDER/expected.zlib            the quantized models one behind the other, each once, without doc strings, value_info and
+                                    metadata, deflated; cases.json says where each begins and how long it is
 
 Ranges are handed to the quantizer classes as a calibrator would hand them, so a case depends on no
 calibration. Weights are normal numbers from a fixed seed.
@@ -20,6 +20,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import zlib
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import numpy as np
@@ -31,7 +32,7 @@ from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
 from onnxruntime.quantization.onnx_quantizer import ONNXQuantizer
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-from onnxruntime.quantization.quant_utils import QuantizationMode, load_model_with_shape_infer
+from onnxruntime.quantization.quant_utils import QuantizationMode, load_model_with_shape_infer, update_opset_version
 from onnxruntime.quantization.registry import IntegerOpsRegistry, QDQRegistry, QLinearOpsRegistry
 
 logging.disable(logging.WARNING)
@@ -417,6 +418,98 @@ def _(n):
     n.output("y")
 
 
+@net("mixed_precision", opset=21)
+def _(n):
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    n.op("Relu", ["a"], "r")
+    conv(n, "r", "b", 4, 4)
+    n.op("Transpose", ["r"], "t", perm=[0, 1, 3, 2])
+    conv(n, "t", "c", 4, 4)
+    n.op("Add", ["b", "c"], "s")
+    n.op("Add", ["s", n.const("k", weight(1, 4, 1, 1))], "m")
+    conv(n, "m", "y", 4, 2)
+    n.output("s", dims=[1, 4, 8, 8])
+    n.output("y", dims=[1, 2, 8, 8])
+
+
+@net("conv_opset9", opset=9)
+def _(n):
+    conv(n, n.input("x", 1, 3, 8, 8), "a", 3, 4)
+    n.op("Relu", ["a"], "r")
+    n.op("MaxPool", ["r"], "p", kernel_shape=[2, 2], strides=[2, 2])
+    conv(n, "p", "b", 4, 4)
+    n.op("Add", ["b", "p"], "s")
+    n.op("GlobalAveragePool", ["s"], "g")
+    n.op("Flatten", ["g"], "f")
+    n.op("Gemm", ["f", n.const("w", weight(4, 3)), n.const("c", weight(3))], "y")
+    n.output("y")
+
+
+@net("dense_opset10", opset=10)
+def _(n):
+    n.op("MatMul", [n.input("x", 2, 6), n.const("w", weight(6, 5))], "a")
+    n.op("Relu", ["a"], "r")
+    n.op("Gemm", ["r", n.const("v", weight(4, 5)), n.const("c", weight(4))], "b", transB=1)
+    n.op("MatMul", ["b", n.const("u", weight(4, 4))], "d")
+    n.op("MatMul", ["b", n.const("t", weight(4, 4))], "e")
+    n.op("Add", ["d", "e"], "y")
+    n.output("y")
+
+
+@net("lstm_opset13", opset=13)
+def _(n):
+    n.input("x", 5, 1, 6)
+    n.op("LSTM", ["x", n.const("w", weight(1, 16, 6)), n.const("r", weight(1, 16, 4))], ["s", "h"], hidden_size=4)
+    n.op("Split", ["h"], ["p", "q"], axis=2)
+    n.op("MatMul", ["p", n.const("v", weight(2, 3))], "y")
+    n.op("ReduceMean", ["q"], "z", keepdims=0)
+    n.output("y")
+    n.output("z")
+
+
+@net("computed_weights", contrib=True)
+def _(n):
+    n.input("x", 1, 3, 8, 8)
+    n.input("k", 4, 3, 3, 3)
+    n.op("Conv", ["x", "k"], "y")
+    n.output("y")
+    n.input("s", 1, 4, 8)
+    n.input("w", 8, 24)
+    n.op("Attention", ["s", "w", n.const("d", weight(24))], "z", domain="com.microsoft", num_heads=2)
+    n.output("z", dims=[1, 4, 8])
+
+
+@net("tiny_scales")
+def _(n):
+    n.input("x", 2, 6)
+    tiny = dict(scale=2e-5)
+    n.op("Gemm", ["x", n.const("w", weight(6, 5, **tiny)), n.const("b", weight(5, **tiny))], "a")
+    n.op("Gemm", ["a", n.const("v", weight(5, 4, **tiny)), n.const("c", np.array([0, 60000, 1e-4, -3], np.float32))], "d", beta=0.5)
+    n.op("Gemm", ["d", n.const("u", weight(4, 3)), n.const("e", weight(3))], "y", beta=0.0)
+    n.output("y", dims=[2, 3])
+
+
+def half(name):
+    """The model with float16 in place of float32."""
+    model = onnx.ModelProto()
+    model.CopyFrom(MODELS[name])
+    graph = model.graph
+    for k, init in enumerate(graph.initializer):
+        if init.data_type == T.FLOAT:
+            graph.initializer[k].CopyFrom(nh.from_array(nh.to_array(init).astype(np.float16), init.name))
+    for info in (*graph.input, *graph.output):
+        if info.type.tensor_type.elem_type == T.FLOAT:
+            info.type.tensor_type.elem_type = T.FLOAT16
+    MODELS[f"{name}_half"] = model
+
+
+# No Softmax: the peer gives its output a float32 scale.
+HALVES = ["conv_chain", "gemm_trans1", "matmul", "large_bias", "large_bias_tensor", "zero_weight", "instance_norm",
+          "add_constant", "pad_value", "shared_bias", "tiny_scales", "gather_embedding"]
+for half_of in HALVES:
+    half(half_of)
+
+
 def real_model(path):
     """A residual network with a quarter of its channels, so that the file stays small."""
     model = onnx.load(path)
@@ -463,13 +556,14 @@ def ranges_of(model):
     makers = {o: n.op_type for n in model.graph.node for o in n.output}
     ranges = {}
     for name, info in infos.items():
-        if info.type.tensor_type.elem_type != T.FLOAT or name in constants:
+        if info.type.tensor_type.elem_type not in (T.FLOAT, T.FLOAT16) or name in constants:
             continue
+        real = np.float32 if info.type.tensor_type.elem_type == T.FLOAT else np.float16
         bits = hashlib.sha256(name.encode()).digest()
         low, high = -0.1 - bits[0] / 64, 0.2 + bits[1] / 48
         if makers.get(name) in ("Relu", "Sigmoid", "Softmax", "Exp", "Sqrt"):
             low = 0.0
-        ranges[name] = (np.float32(low), np.float32(high))
+        ranges[name] = (real(low), real(high))
     return ranges
 
 
@@ -491,12 +585,38 @@ EXTRA = {
     "exclude_output_types": "OpTypesToExcludeOutputQuantization",
     "channel_axes": "QDQOpTypePerChannelSupportToAxis",
     "contrib_qdq": "UseQDQContribOps",
+    "subgraphs": "EnableSubgraph",
+    "nnapi_sigmoid": "extra.Sigmoid.nnapi",
 }
 
 
+def peer_override(override, real):
+    """One entry of a tensor's overrides, JSON as planish reads it, as the peer takes it."""
+    made = dict(override)
+    if "quant_type" in made:
+        made["quant_type"] = QuantType[made["quant_type"]]
+    for key in ("scale", "rmin", "rmax"):
+        if key in made:
+            made[key] = np.array(made[key], real)
+    if "zero_point" in made:
+        made["zero_point"] = np.array(made["zero_point"])
+    if "convert" in made:
+        made["convert"] = peer_override(made["convert"], real)
+    if "recv_nodes" in made:
+        made["recv_nodes"] = set(made["recv_nodes"])
+    return made
+
+
 def quantize(path, ranges, options):
-    model = load_model_with_shape_infer(path)
     extra = {EXTRA[k]: v for k, v in options.items() if k in EXTRA}
+    if "tensor_overrides" in options:
+        real = np.float16 if path.stem.endswith("_half") else np.float32
+        extra["TensorQuantOverrides"] = {
+            tensor: [peer_override(one, real) for one in entries] for tensor, entries in options["tensor_overrides"].items()}
+    # As quantize_static() and quantize_dynamic() begin.
+    types = (TYPES[options["weight"]],) if options["mode"] == "dynamic" else (
+        TYPES[options["weight"]], TYPES[options["activation"]], extra.get("TensorQuantOverrides"))
+    model = update_opset_version(load_model_with_shape_infer(path), *types)
     if "adjust_weights_for_bias" in options:
         extra["QDQDisableWeightAdjustForInt32Bias"] = not options["adjust_weights_for_bias"]
     dynamic = options["mode"] == "dynamic"
@@ -530,8 +650,80 @@ def base(mode="static", fmt="qdq", weights="per-channel", activation="u8", weigh
     return {**options, **more}
 
 
+def override_cases():
+    scaled = {"scale": 0.0625, "zero_point": 3}
+    channels = [{"axis": 0, "scale": 0.01, "zero_point": 0}] + [{"scale": 0.01 * k, "zero_point": 0} for k in (2, 3, 4)]
+    ranges = [{"axis": 0, "rmin": -1.0, "rmax": 1.5}] + [{"rmin": -0.5 * k, "rmax": 0.25 * k} for k in (1, 2, 3)]
+    u16 = {"quant_type": "QUInt16"}
+    both_formats = [
+        {"a": [scaled]}, {"x": [scaled], "y": [{"scale": 0.125, "zero_point": 0}]}, {"x": [{"rmin": -4.0}]},
+        {"r": [{"rmin": 0.0, "rmax": 9.0}]}, {"b": [{"symmetric": True}], "c": [{"quant_type": "QInt8"}]},
+        {"w0": [{"quant_type": "QUInt8"}]}, {"w0": [{"scale": 0.02, "zero_point": 1}]}, {"w0": [{"symmetric": False}]},
+        {"w2": [{"reduce_range": True}]}, {"w2": [{"rmin": -0.5, "rmax": 0.75}]}, {"k": [{"symmetric": True}]},
+        {"k": [{"quant_type": "QInt8"}]}]
+    for overrides in both_formats:
+        for fmt in ("qdq", "qoperator"):
+            yield "mixed_precision", base(fmt=fmt, weights="per-tensor", tensor_overrides=overrides)
+    for overrides in ({"w2": channels}, {"w2": ranges}, {"w2": [{"axis": 0, "symmetric": False}]},
+                      {"w2": [{"axis": 0, "rmin": -0.5, "rmax": 0.75}]}, {"w2": [{"axis": -4, "reduce_range": True}]}):
+        for fmt in ("qdq", "qoperator"):
+            yield "mixed_precision", base(fmt=fmt, tensor_overrides=overrides)
+    for overrides in ({"w2": channels}, {"w2": [{"axis": 1}]}, {"w2": [{}]}, {"b2": [{}]}, {"b2": [{"axis": 0}]},
+                      {"b2": [{"quant_type": "QInt16"}]}, {"k": [{"axis": 1}]}, {"k": [u16]}, {"a": [u16], "r": [u16]},
+                      {"w2": [{"quant_type": "QInt16"}], "r": [u16]}, {"t": [scaled]}, {"x": [{"quant_type": "QInt16", "symmetric": True}]}):
+        for weights in ("per-tensor", "per-channel"):
+            yield "mixed_precision", base(weights=weights, tensor_overrides=overrides)
+
+    def converted(tensor, *readers, **more):
+        convert = {**u16, **more, **({"recv_nodes": list(readers)} if readers else {})}
+        return {tensor: [{"quant_type": "QUInt8", "convert": convert}]}
+
+    for overrides in (converted("r"), converted("r", "Conv_2"), converted("r", "Transpose_3"), converted("r", "Conv_2", "Transpose_3"),
+                      converted("a"), converted("t"), converted("t", "Conv_4"), converted("x"), converted("y"), converted("s"),
+                      converted("s", "Add_6"), converted("s", "Nobody"), converted("s", "Nobody", "Else"),
+                      {**converted("r", "Transpose_3"), **converted("t")}, converted("b", **scaled), converted("b", rmax=7.0),
+                      converted("m", symmetric=True)):
+        yield "mixed_precision", base(tensor_overrides=overrides)
+        yield "mixed_precision", base(weights="per-tensor", keep_removable_activations=True, tensor_overrides=overrides)
+    for model, tensor, axis in (("gemm_trans1", "w", 0), ("gemm_trans1", "w", -2), ("gemm_trans0", "w", 1), ("matmul", "w", 1)):
+        channel = {"axis": axis, "symmetric": False}
+        yield model, base(mode="dynamic", tensor_overrides={tensor: [channel]})
+        yield model, base(mode="dynamic", weights="per-tensor", tensor_overrides={tensor: [{"quant_type": "QUInt8"}]})
+    yield "gather_embedding", base(mode="dynamic", tensor_overrides={"table": [{"scale": 0.03, "zero_point": 7}]})
+
+
+def other_opset_cases():
+    for weights in ("per-channel", "per-tensor"):
+        for fmt in ("qdq", "qoperator"):
+            yield "conv_opset9", base(fmt=fmt, weights=weights)
+            yield "dense_opset10", base(fmt=fmt, weights=weights)
+        yield "conv_opset9", base(mode="dynamic", weights=weights)
+        yield "dense_opset10", base(mode="dynamic", weights=weights)
+        for activation, weight_type in (("u16", "s8"), ("u8", "s16")):
+            for model in ("conv_chain", "split", "lstm_opset13", "matmul_batched"):
+                yield model, base(weights=weights, activation=activation, weight=weight_type)
+    yield "conv_chain", base(contrib_qdq=True, activation="u16")
+    yield "conv_chain", base(tensor_overrides={"r1": [{"quant_type": "QUInt16"}]})
+
+
+def half_cases():
+    for name in HALVES:
+        for weights in ("per-channel", "per-tensor"):
+            # In QOperator the peer divides tiny biases by a scale of 0 and casts NaN to integers.
+            for fmt in ("qdq", "qoperator") if name != "tiny_scales" else ("qdq",):
+                yield f"{name}_half", base(fmt=fmt, weights=weights)
+            yield f"{name}_half", base(weights=weights, adjust_weights_for_bias=False)
+    for name in ("conv_chain_half", "large_bias_half", "matmul_half"):
+        yield name, base(activation="s8", symmetric_activations=True)
+        yield name, base(min_real_range=4.1)
+        yield name, base(reduce_range=True)
+        yield name, base(tensor_overrides={"x": [{"scale": 0.0123, "zero_point": 7}]})
+        yield name, base(mode="dynamic")
+
+
 def cases():
-    every_operator = [m for m in MODELS if m not in ("attention", "lstm")]
+    other = ("attention", "lstm", "lstm_opset13", "conv_opset9", "dense_opset10", "computed_weights")
+    every_operator = [m for m in MODELS if m not in other and not m.endswith("_half")]
     for model in every_operator:
         for fmt in ("qdq", "qoperator"):
             for weights in ("per-channel", "per-tensor"):
@@ -571,12 +763,17 @@ def cases():
         yield "conv_chain", base(fmt=fmt, include_nodes=["Conv_0", "Relu_1", "Conv_2", "Add_7"])
         yield "float_islands", base(fmt=fmt, op_types=["Conv", "Gemm", "Tanh", "Exp", "Mul", "ReduceMean"])
         yield "matmul_batched", base(fmt=fmt, matmul_const_b_only=True)
+    yield from override_cases()
+    yield from other_opset_cases()
+    yield from half_cases()
+    for activation in ("u8", "s8"):
+        yield "sigmoid", base(fmt="qoperator", activation=activation, nnapi_sigmoid=True)
     for activation, weight_type in (("u16", "s8"), ("s16", "s8"), ("u16", "u16"), ("s16", "s16")):
         for weights in ("per-channel", "per-tensor"):
             yield "opset21", base(weights=weights, activation=activation, weight=weight_type)
     dynamic = ["matmul", "matmul_batched", "matmul_rank3_weight", "gemm_trans0", "gemm_trans1", "gemm_shared_weight",
                "conv_chain", "conv", "conv_unnamed", "conv_1d", "gather_embedding", "embed_layer_norm", "attention", "lstm",
-               "float_islands", "shared_weight"]
+               "float_islands", "shared_weight", "computed_weights"]
     for model in dynamic:
         for weights in ("per-channel", "per-tensor"):
             for weight_type in ("s8", "u8"):
@@ -630,8 +827,9 @@ def main():
         except Exception as error:  # noqa: BLE001: what the peer refuses is recorded too
             record["peer_error"] = f"{type(error).__name__}: {str(error)[:120]}"
         records.append(record)
-    (out / "expected.bin").write_bytes(pack)
+    (out / "expected.zlib").write_bytes(zlib.compress(pack, 9))
     document = {
+        "expected_bytes": len(pack),
         "ranges": {m: {k: [float(v[0]), float(v[1])] for k, v in r.items()} for m, (_, r) in inputs.items()},
         "cases": records,
     }

@@ -42,6 +42,9 @@ inline QuantizationConfig config_from(const Json& options) {
   read("adjust_weights_for_bias", config.adjust_weights_for_bias);
   read("exclude_output_types", config.exclude_output_types);
   read("contrib_qdq", config.contrib_qdq);
+  read("nnapi_sigmoid", config.nnapi_sigmoid);
+  if (options.contains("tensor_overrides"))
+    config.tensor_overrides = parse_tensor_overrides(options["tensor_overrides"]);
   if (options.contains("channel_axes")) {
     for (const auto& [op, axis] : options["channel_axes"].items()) {
       config.channel_axes[op] = axis.get<std::int64_t>();

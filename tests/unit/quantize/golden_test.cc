@@ -1,6 +1,7 @@
 // Profile onnxruntime-1.32 against what the onnxruntime 1.32 Python quantizer made of the same
 // model, ranges and options (recorded by tests/golden/quantize/make_golden.py).
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -21,10 +22,20 @@ namespace {
 
 const std::filesystem::path kFolder = test::test_data_folder() / "quantize/golden";
 
+std::string inflated(const std::string& bytes, uLongf size) {
+  std::string result(size, '\0');
+  const int status = uncompress(reinterpret_cast<Bytef*>(result.data()), &size,
+                                reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
+  EXPECT_EQ(status, Z_OK);
+  EXPECT_EQ(size, result.size());
+  return result;
+}
+
 /// The recorded cases, read once.
 struct Corpus {
   Json document = parse_json(read_file(kFolder / "cases.json"));
-  std::string expected = read_file(kFolder / "expected.bin");
+  std::string expected =
+      inflated(read_file(kFolder / "expected.zlib"), document["expected_bytes"].get<uLongf>());
 
   static const Corpus& get() {
     static const Corpus corpus;
