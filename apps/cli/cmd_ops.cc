@@ -1,6 +1,9 @@
+#include <memory>
+
 #include "command.h"
 #include "planish/base/json.h"
 #include "planish/quantize/op_rules.h"
+#include "planish/quantize/options.h"
 
 namespace planish::cli {
 namespace {
@@ -19,12 +22,28 @@ Json rules_json() {
   return json;
 }
 
+Json options_json() {
+  Json json = Json::array();
+  for (const QuantizationOption& row : quantization_options()) {
+    json.push_back({{"name", row.name},
+                    {"onnxruntime", row.onnxruntime_name},
+                    {"values", row.values},
+                    {"what", row.help}});
+  }
+  return json;
+}
+
 }  // namespace
 
 Command ops_command() {
-  return {"ops", "The table of operators that can be quantized, and how", [](CLI::App&) -> Run {
-            return [](const Context& context) {
-              print(context, rules_json(), [](std::ostream& out) { out << op_rules_markdown(); });
+  return {"ops", "The tables of operators that can be quantized, and of options of quantization",
+          [](CLI::App& app) -> Run {
+            auto options = std::make_shared<bool>(false);
+            app.add_flag("--options", *options, "The options of `planish quantize --option`");
+            return [options](const Context& context) {
+              print(context, *options ? options_json() : rules_json(), [&](std::ostream& out) {
+                out << (*options ? options_markdown() : op_rules_markdown());
+              });
               return kExitSuccess;
             };
           }};

@@ -7,6 +7,7 @@
 #include "planish/base/json.h"
 #include "planish/calibrate/calibrate.h"
 #include "planish/onnx/onnx.h"
+#include "planish/quantize/options.h"
 #include "planish/quantize/plan.h"
 #include "planish/runtime/session.h"
 #include "terminal.h"
@@ -19,6 +20,7 @@ struct Options {
   std::string output;
   std::string calibration;
   std::string tensor_overrides;
+  std::vector<std::string> settings;
   std::string data;
   std::string mode = std::string(name_of(QuantizationConfig{}.mode));
   std::string format = std::string(name_of(QuantizationConfig{}.format));
@@ -46,6 +48,7 @@ QuantizationConfig config_from(const Options& options) {
   // Each profile's own default: the Python quantizer's is per tensor.
   config.weights = options.per_channel || (!peer && !options.per_tensor) ? Granularity::kPerChannel
                                                                          : Granularity::kPerTensor;
+  for (const std::string& setting : options.settings) set_option(config, setting);
   if (!options.tensor_overrides.empty())
     config.tensor_overrides = load_tensor_overrides(options.tensor_overrides);
   return config;
@@ -152,6 +155,10 @@ void declare(CLI::App& app, Options& options) {
       ->delimiter(',');
   app.add_option("--exclude", options.config.exclude_nodes, "Nodes that stay FP32, by name");
   app.add_option("--include", options.config.include_nodes, "The only nodes to quantize, by name");
+  app.add_option("--option", options.settings,
+                 "NAME=VALUE, as often as needed: the rarer options, listed below")
+      ->allow_extra_args(false);
+  app.footer(options_text());
   app.add_option("--tensor-overrides", options.tensor_overrides,
                  "Parameters of single tensors, a JSON file (TensorQuantOverrides of "
                  "onnxruntime.quantization)");

@@ -221,7 +221,8 @@ class QdqRewriter {
   void add_dedicated_pairs(const std::string& tensor, const ParamNames& params,
                            const std::vector<std::size_t>& receivers) {
     for (std::size_t k = 0; k < receivers.size(); ++k) {
-      const std::string suffix = "_" + std::to_string(k + 1);
+      std::string suffix = "_";
+      suffix += std::to_string(k + 1);
       const std::string to = dq_output_name(tensor) + suffix;
       add_pair(tensor, q_output_name(tensor) + suffix, to, tensor, suffix, params);
       for (std::string& input : graph_.nodes[receivers[k]].inputs) {

@@ -1,7 +1,7 @@
 // Profile onnxruntime-1.32 and its options, by the real command.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "planish/base/file.h"
@@ -52,6 +52,29 @@ TEST_F(ParityCli, CalibrateWritesACacheForTheGraphAsItIs) {
       run_planish({"quantize", input, "--profile", "onnxruntime-1.32", "--calibration",
                    text("cache.json"), "-o", text("int8.onnx")});
   EXPECT_EQ(quantized.exit_status, 0) << quantized.err;
+}
+
+TEST_F(ParityCli, OptionsAreSetByEitherName) {
+  const auto relus_with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"quantize",
+                                   model("conv_chain"),
+                                   "--profile",
+                                   "onnxruntime-1.32",
+                                   "--calibration",
+                                   (kData / "calibration_cache/minmax.json").string(),
+                                   "-o",
+                                   text("int8.onnx")};
+    words.insert(words.end(), more.begin(), more.end());
+    const Finished result = run_planish(words);
+    EXPECT_EQ(result.exit_status, 0) << result.err;
+    return std::ranges::count(load_model(text("int8.onnx")).graph.nodes, "Relu", &Node::op_type);
+  };
+  EXPECT_EQ(relus_with({}), 0);
+  EXPECT_GT(relus_with({"--option", "keep-removable-activations=true"}), 0);
+  EXPECT_GT(relus_with({"--option", "QDQKeepRemovableActivations=True"}), 0);
+  EXPECT_EQ(run_planish({"quantize", model("conv_chain"), "--dry-run", "--option", "no-such=1"})
+                .exit_status,
+            2);
 }
 
 }  // namespace
