@@ -44,6 +44,7 @@ Command compare_command();
 Command bench_command();
 Command auto_command();
 Command store_command();
+Command serve_command();
 Command ops_command();
 
 /// Prints `json` with --json, else what `print_text` prints.

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 namespace planish::e2e {
 namespace {
@@ -94,6 +95,36 @@ Finished run_planish(const std::vector<std::string>& arguments, const RunConfig&
   waitpid(child, &status, 0);
   result.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
+}
+
+RunningPlanish::RunningPlanish(const std::vector<std::string>& arguments) {
+  Pipe out;
+  const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  child_ = fork();
+  if (child_ < 0) throw std::runtime_error("fork");
+  if (child_ == 0) become_planish(arguments, {}, out.ends[1], null);
+  close(null);
+  out_ = std::exchange(out.ends[0], -1);
+}
+
+RunningPlanish::~RunningPlanish() {
+  if (child_ > 0) end_with(SIGKILL);
+  close(out_);
+}
+
+std::string RunningPlanish::read_line() {
+  std::string line;
+  char c = 0;
+  while (read(out_, &c, 1) == 1 && c != '\n') line += c;
+  return line;
+}
+
+int RunningPlanish::end_with(int signal) {
+  kill(child_, signal);
+  int status = 0;
+  waitpid(child_, &status, 0);
+  child_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 }  // namespace planish::e2e

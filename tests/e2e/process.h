@@ -25,4 +25,22 @@ struct RunConfig {
 /// `planish` with `arguments`; at most two minutes.
 Finished run_planish(const std::vector<std::string>& arguments, const RunConfig& config = {});
 
+/// A command that goes on by itself; killed when the object dies.
+class RunningPlanish {
+ public:
+  explicit RunningPlanish(const std::vector<std::string>& arguments);
+  ~RunningPlanish();
+  RunningPlanish(const RunningPlanish&) = delete;
+  RunningPlanish& operator=(const RunningPlanish&) = delete;
+
+  /// The next line that it prints on stdout; "" when it ended.
+  std::string read_line();
+  /// Sends the signal and waits: the exit status, 128 + signal when a signal ended it.
+  int end_with(int signal);
+
+ private:
+  int child_ = -1;
+  int out_ = -1;
+};
+
 }  // namespace planish::e2e

@@ -1,0 +1,225 @@
+#include <algorithm>
+#include <numeric>
+
+#include "planish/base/error.h"
+#include "serve/datatypes.h"
+#include "serve/json_text.h"
+#include "serve/protocol.h"
+
+namespace planish::serve {
+namespace {
+
+template <typename T>
+void append_values(std::string& out, const Tensor& tensor) {
+  bool first = true;
+  for (const T value : tensor.values<T>()) {
+    if (!first) out += ',';
+    first = false;
+    if constexpr (std::is_floating_point_v<T>)
+      append_float(out, value);
+    else
+      append_number(out, value);
+  }
+}
+
+void append_data(std::string& out, const Tensor& tensor) {
+  switch (tensor.dtype()) {
+    case DType::kFloat32:
+      return append_values<float>(out, tensor);
+    case DType::kFloat64:
+      return append_values<double>(out, tensor);
+    case DType::kUInt8:
+      return append_values<std::uint8_t>(out, tensor);
+    case DType::kUInt16:
+      return append_values<std::uint16_t>(out, tensor);
+    case DType::kUInt32:
+      return append_values<std::uint32_t>(out, tensor);
+    case DType::kUInt64:
+      return append_values<std::uint64_t>(out, tensor);
+    case DType::kInt8:
+      return append_values<std::int8_t>(out, tensor);
+    case DType::kInt16:
+      return append_values<std::int16_t>(out, tensor);
+    case DType::kInt32:
+      return append_values<std::int32_t>(out, tensor);
+    case DType::kInt64:
+      return append_values<std::int64_t>(out, tensor);
+    case DType::kBool: {
+      bool first = true;
+      for (const std::byte value : tensor.bytes()) {
+        out += first ? "" : ",";
+        first = false;
+        out += value == std::byte{0} ? "false" : "true";
+      }
+      return;
+    }
+    case DType::kString: {
+      bool first = true;
+      for (const std::string& value : tensor.strings()) {
+        if (!first) out += ',';
+        first = false;
+        append_string(out, value);
+      }
+      return;
+    }
+    default:
+      throw Error(ErrorCode::kInvalidArgument, "an output of datatype " +
+                                                   std::string(datatype_of(tensor.dtype())) +
+                                                   " has no JSON form; ask for binary data");
+  }
+}
+
+void append_shape(std::string& out, const std::vector<std::int64_t>& dims) {
+  out += '[';
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    if (i > 0) out += ',';
+    append_number(out, dims[i]);
+  }
+  out += ']';
+}
+
+std::string binary_of(const Tensor& tensor) {
+  if (tensor.dtype() != DType::kString)
+    return {reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size()};
+  std::string out;
+  for (const std::string& value : tensor.strings()) {
+    const auto length = static_cast<std::uint32_t>(value.size());
+    out.append(reinterpret_cast<const char*>(&length), sizeof(length));
+    out += value;
+  }
+  return out;
+}
+
+/// The `k` highest of each row as strings "value:index[:label]", dims [rows, k]. (Classification
+/// extension: the rows are the first dimension; a vector is one row.)
+Tensor classified(const Tensor& tensor, std::size_t k, const std::vector<std::string>& labels) {
+  if (!row_of(tensor.dtype()).is_float) {
+    throw Error(ErrorCode::kInvalidArgument, "classification of datatype " +
+                                                 std::string(datatype_of(tensor.dtype())) +
+                                                 "; expected floats");
+  }
+  const std::vector<float> values = tensor.to_floats();
+  const auto rows =
+      tensor.rank() > 1 ? static_cast<std::size_t>(tensor.dims().front()) : std::size_t{1};
+  const std::size_t columns = rows == 0 ? 0 : values.size() / rows;
+  k = std::min(k, columns);
+  std::vector<std::string> best;
+  std::vector<std::size_t> order(columns);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const float* const at = values.data() + row * columns;
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::partial_sort(
+        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
+        [at](std::size_t a, std::size_t b) { return at[a] > at[b] || (at[a] == at[b] && a < b); });
+    for (std::size_t i = 0; i < k; ++i) {
+      std::string text;
+      append_float(text, at[order[i]]);
+      text += ':' + std::to_string(order[i]);
+      if (order[i] < labels.size()) text += ':' + labels[order[i]];
+      best.push_back(std::move(text));
+    }
+  }
+  return Tensor::of_strings({static_cast<std::int64_t>(rows), static_cast<std::int64_t>(k)},
+                            std::move(best));
+}
+
+}  // namespace
+
+InferResponse write_infer_response(const InferRequest& request, const Signature& signature,
+                                   const std::vector<Tensor>& outputs, const ResponseFrame& frame) {
+  InferResponse response;
+  std::string& json = response.body;
+  std::string binary;
+  bool has_binary = false;
+  json += "{\"model_name\":";
+  append_string(json, frame.model);
+  json += ",\"model_version\":";
+  append_string(json, frame.version);
+  if (frame.id) {
+    json += ",\"id\":";
+    append_string(json, *frame.id);
+  }
+  json += ",\"outputs\":[";
+  bool first = true;
+  const auto write_one = [&](const OutputRequest& wanted, Tensor tensor) {
+    if (wanted.classes > 0) tensor = classified(tensor, wanted.classes, frame.class_names);
+    json += first ? "{\"name\":" : ",{\"name\":";
+    first = false;
+    append_string(json, wanted.name);
+    json += ",\"datatype\":\"";
+    json += datatype_of(tensor.dtype());
+    json += "\",\"shape\":";
+    append_shape(json, tensor.dims());
+    if (wanted.binary.value_or(request.binary_outputs)) {
+      has_binary = true;
+      const std::string bytes = binary_of(tensor);
+      json += ",\"parameters\":{\"binary_data_size\":";
+      append_number(json, bytes.size());
+      json += "}}";
+      binary += bytes;
+    } else {
+      json += ",\"data\":[";
+      append_data(json, tensor);
+      json += "]}";
+    }
+  };
+  for (std::size_t i = 0; request.outputs.empty() && i < outputs.size(); ++i)
+    write_one(OutputRequest{signature.outputs[i].name, {}, 0}, outputs[i]);
+  for (const OutputRequest& wanted : request.outputs) {
+    const auto at = std::ranges::find(signature.outputs, wanted.name, &TensorSpec::name);
+    write_one(wanted, outputs[static_cast<std::size_t>(at - signature.outputs.begin())]);
+  }
+  json += "]}";
+  if (has_binary) {
+    response.json_bytes = json.size();
+    json += binary;
+  }
+  return response;
+}
+
+namespace {
+
+void append_specs(std::string& out, const std::vector<TensorSpec>& specs,
+                  const PreprocessSpec* preprocess) {
+  out += '[';
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (i > 0) out += ',';
+    out += "{\"name\":";
+    append_string(out, specs[i].name);
+    out += ",\"datatype\":\"";
+    out += datatype_of(specs[i].dtype);
+    out += "\",\"shape\":";
+    std::vector<std::int64_t> dims;
+    for (const Dim& dim : specs[i].shape) dims.push_back(dim.number().value_or(-1));
+    append_shape(out, dims);
+    if (preprocess != nullptr) out += ",\"parameters\":{\"accepts_images\":true}";
+    out += '}';
+  }
+  out += ']';
+}
+
+}  // namespace
+
+std::string write_metadata(std::string_view model, const std::vector<std::string>& versions,
+                           const Signature& signature, const PreprocessSpec* preprocess) {
+  std::string out = "{\"name\":";
+  append_string(out, model);
+  out += ",\"versions\":[";
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    if (i > 0) out += ',';
+    append_string(out, versions[i]);
+  }
+  out += "],\"platform\":\"onnx_onnxv1\",\"inputs\":";
+  append_specs(out, signature.inputs, preprocess);
+  out += ",\"outputs\":";
+  append_specs(out, signature.outputs, nullptr);
+  return out + '}';
+}
+
+std::string write_error(std::string_view message) {
+  std::string out = "{\"error\":";
+  append_string(out, message);
+  return out + '}';
+}
+
+}  // namespace planish::serve

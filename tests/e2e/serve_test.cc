@@ -1,0 +1,92 @@
+// The server as users start it: the real command, a store, a signal.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <thread>
+
+#include "planish/base/file.h"
+#include "planish/base/json.h"
+#include "process.h"
+#include "support/http_client.h"
+#include "support/paths.h"
+
+namespace planish::e2e {
+namespace {
+
+using test::HttpClient;
+using test::HttpReply;
+
+std::string example(const char* name) {
+  return (test::source_folder() / "examples/cifar10" / name).string();
+}
+
+class Serving : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* threads : {"1", "2"}) {
+      ASSERT_EQ(
+          run_planish({"store", "put", example("resnet8x4.onnx"), "--name", "net", "--threads",
+                       threads, "--preprocess", example("preprocess.json"), "--store", store()})
+              .exit_status,
+          0);
+    }
+  }
+  [[nodiscard]] std::string store() const { return (folder_.path() / "store").string(); }
+  [[nodiscard]] std::vector<std::string> command() const {
+    return {"serve",       "--store", store(),       "--http",
+            "127.0.0.1:0", "--admin", "127.0.0.1:0", "--json"};
+  }
+  static void wait_until_ready(HttpClient& client) {
+    for (int i = 0; i < 6000 && client.get("/v2/health/ready").status != 200; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+
+ private:
+  const TemporaryFolder folder_;
+};
+
+std::uint16_t port_of(const Json& where, const char* which) {
+  const auto text = where[which].get<std::string>();
+  return static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
+}
+
+TEST_F(Serving, ServesImagesRollsBackAndEndsOnSigterm) {
+  RunningPlanish server(command());
+  const Json where = parse_json(server.read_line());
+  HttpClient data(port_of(where, "http"));
+  HttpClient admin(port_of(where, "admin"));
+  wait_until_ready(data);
+  const std::string image =
+      read_file(test::source_folder() / "examples/cifar10/evaluation/00047_airplane.png");
+  const HttpReply raw =
+      data.post("/v2/models/net/infer", image, {{"Inference-Header-Content-Length", "0"}});
+  ASSERT_EQ(raw.status, 200) << raw.body;
+  EXPECT_TRUE(raw.headers.contains("inference-header-content-length"));
+  EXPECT_EQ(admin.post("/v2/models/net/activate", R"({"version":"2","why":"test"})").status, 200);
+  for (int i = 0; i < 6000; ++i) {
+    if (parse_json(data.get("/v2/models/net").body)["versions"][0] == "2") break;
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  ASSERT_EQ(run_planish({"store", "rollback", "net", "--store", store()}).exit_status, 0);
+  for (int i = 0; i < 6000; ++i) {
+    if (parse_json(data.get("/v2/models/net").body)["versions"][0] == "1") break;
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  EXPECT_EQ(parse_json(data.get("/v2/models/net").body)["versions"][0], "1");
+  EXPECT_EQ(server.end_with(SIGTERM), 0);
+}
+
+TEST_F(Serving, KilledItComesBackWithTheActiveVersion) {
+  ASSERT_EQ(run_planish({"store", "activate", "net", "2", "--store", store()}).exit_status, 0);
+  for (int life = 0; life < 2; ++life) {
+    RunningPlanish server(command());
+    HttpClient data(port_of(parse_json(server.read_line()), "http"));
+    wait_until_ready(data);
+    EXPECT_EQ(parse_json(data.get("/v2/models/net").body)["versions"][0], "2");
+    EXPECT_EQ(server.end_with(SIGKILL), 128 + SIGKILL);
+  }
+}
+
+}  // namespace
+}  // namespace planish::e2e
