@@ -75,12 +75,12 @@ static_assert(options_are_sorted(), "kOptions: by name");
 
 [[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
 
-std::string quoted(std::string_view text) { return std::string("'").append(text).append("'"); }
+std::string in_quotes(std::string_view text) { return std::string("'").append(text).append("'"); }
 
 bool truth_from(std::string_view value) {
   if (value == "true" || value == "True" || value == "1") return true;
   if (value == "false" || value == "False" || value == "0") return false;
-  refuse("expected true or false, not " + quoted(value));
+  refuse("expected true or false, not " + in_quotes(value));
 }
 
 template <typename Number>
@@ -88,7 +88,7 @@ Number number_from(std::string_view value) {
   Number number{};
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error != std::errc{} || end != value.data() + value.size() || value.empty())
-    refuse("expected a number, not " + quoted(value));
+    refuse("expected a number, not " + in_quotes(value));
   return number;
 }
 
@@ -107,7 +107,7 @@ Axes axes_from(std::string_view value) {
   Axes axes;
   for (const std::string& item : list_from(value)) {
     const std::size_t colon = item.find(':');
-    if (colon == std::string::npos) refuse("expected TYPE:AXIS, not " + quoted(item));
+    if (colon == std::string::npos) refuse("expected TYPE:AXIS, not " + in_quotes(item));
     axes[item.substr(0, colon)] =
         number_from<std::int64_t>(std::string_view(item).substr(colon + 1));
   }
