@@ -22,6 +22,7 @@ struct Options {
   std::string budget;
   std::vector<std::string> engines{"cpu"};
   AutoConfig config;
+  MethodOptions ranges{AutoConfig{}.calibration_method};
   DataOptions samples;
 };
 
@@ -113,6 +114,8 @@ int run(Options& options, const Context& context) {
   config.preprocess = data.preprocess;
   config.on_bad_sample = data.on_bad_sample;
   config.max_calibration_samples = data.max_samples;
+  config.calibration_method = options.ranges.method();
+  config.range_options = options.ranges.ranges;
   if (!options.eval_data.empty()) config.eval_data = options.eval_data;
   if (!options.labels.empty()) config.labels = options.labels;
   if (!options.budget.empty()) config.budget_seconds = parse_duration(options.budget);
@@ -181,6 +184,7 @@ Command auto_command() {
         app.add_option("--engine", options->engines, "Engines to measure: cpu")
             ->delimiter(',')
             ->capture_default_str();
+        options->ranges.declare(app);
         options->samples.declare(app);
         return [options](const Context& context) { return run(*options, context); };
       }};

@@ -16,11 +16,12 @@ struct Options {
   std::string model;
   std::string data;
   std::string output;
-  std::string method = std::string(name_of(CalibrateConfig{}.method));
   int threads = CalibrateConfig{}.threads;
   bool no_prepare = false;
   std::string profile = std::string(name_of(QuantizationConfig{}.profile));
   std::string cache_format = std::string(name_of(CalibrationFormat::kPlanish));
+  std::string activation = short_name_of(RangeOptions{}.activation);
+  MethodOptions ranges;
   DataOptions samples;
 };
 
@@ -47,8 +48,9 @@ int run(const Options& options, const Context& context) {
   CalibrateConfig config;
   config.threads = options.threads;
   config.on_bad_sample = data_config.on_bad_sample;
-  // CLI11 has checked the name.
-  config.method = calibration_method_from(options.method).value_or(CalibrationMethod::kMinMax);
+  config.method = options.ranges.method();
+  config.options = options.ranges.ranges;
+  config.options.activation = quantized_dtype_from(options.activation).value();
   const CalibrationReport report = calibrate(model, *data, calibration_targets(model, target),
                                              config, context.progress, context.stop);
   if (format == CalibrationFormat::kOnnxRuntime) {
@@ -58,7 +60,7 @@ int run(const Options& options, const Context& context) {
   }
   Json json;
   json["output"] = options.output;
-  json["method"] = options.method;
+  json["method"] = name_of(config.method);
   json["tensors"] = report.table.ranges.size();
   json["samples"] = report.table.samples;
   json["model_sha256"] = report.table.model_sha256;
@@ -88,8 +90,14 @@ Command calibrate_command() {
                        "Samples: a folder of images or tensors, or a file of tensors")
             ->required();
         app.add_option("-o,--output", options->output, "The calibration file to write")->required();
-        app.add_option("--method", options->method, "How a range is found")
-            ->check(CLI::IsMember({"minmax", "moving-average", "entropy", "percentile", "mse"}))
+        options->ranges.declare(app);
+        app.add_flag("--symmetric", options->ranges.ranges.symmetric,
+                     "Ranges [-T, T], for `planish quantize --symmetric-activations`");
+        app.add_option(
+               "--activation", options->activation,
+               "Integers that the ranges are for: methods mse, auto and entropy reckon with "
+               "their number")
+            ->check(CLI::IsMember({"u8", "s8", "u16", "s16"}))
             ->capture_default_str();
         app.add_option("--threads", options->threads,
                        "Samples run side by side (0: all usable cores)")

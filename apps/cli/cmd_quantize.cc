@@ -27,12 +27,12 @@ struct Options {
   std::string profile = std::string(name_of(QuantizationConfig{}.profile));
   std::string activation = short_name_of(QuantizationConfig{}.activation);
   std::string weight = short_name_of(QuantizationConfig{}.weight);
-  std::string method = std::string(name_of(CalibrateConfig{}.method));
   bool per_channel = false;
   bool per_tensor = false;
   bool dry_run = false;
   bool no_prepare = false;
   QuantizationConfig config;
+  MethodOptions ranges;
   DataOptions samples;
 };
 
@@ -78,7 +78,10 @@ CalibrationTable table_for(const Options& options, const Model& model,
   const DatasetConfig data_config = options.samples.config();
   const auto data = open_dataset(options.data, session->signature(), data_config);
   CalibrateConfig calibration;
-  calibration.method = calibration_method_from(options.method).value();
+  calibration.method = options.ranges.method();
+  calibration.options = options.ranges.ranges;
+  calibration.options.activation = config.activation;
+  calibration.options.symmetric = config.symmetric_activations;
   calibration.on_bad_sample = data_config.on_bad_sample;
   return calibrate(model, *data, calibration_targets(model, config), calibration, context.progress,
                    context.stop)
@@ -148,9 +151,7 @@ void declare(CLI::App& app, Options& options) {
                "7-bit weights, for AVX2 without VNNI");
   app.add_flag("--symmetric-activations", options.config.symmetric_activations,
                "Activation ranges symmetric about 0");
-  app.add_option("--method", options.method, "How ranges are found on --data")
-      ->check(CLI::IsMember({"minmax", "moving-average", "entropy", "percentile", "mse"}))
-      ->capture_default_str();
+  options.ranges.declare(app);
   app.add_option("--ops", options.config.op_types, "Only operators of these types: Conv,MatMul")
       ->delimiter(',');
   app.add_option("--exclude", options.config.exclude_nodes, "Nodes that stay FP32, by name");

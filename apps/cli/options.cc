@@ -29,6 +29,23 @@ DatasetConfig DataOptions::config() const {
   return config;
 }
 
+void MethodOptions::declare(CLI::App& app) {
+  app.add_option("--method", name,
+                 "How a range is found; auto chooses for each tensor, by the error to be expected")
+      ->check(CLI::IsMember(calibration_method_names()))
+      ->capture_default_str();
+  app.add_option("--percentile", ranges.percentile,
+                 "Share of the elements, in percent, that method percentile does not cut off")
+      ->capture_default_str();
+  app.add_option("--bins", ranges.bins,
+                 "Bins that method entropy compares, at least: 256, 512, 1024 or 2048")
+      ->capture_default_str();
+}
+
+CalibrationMethod MethodOptions::method() const {
+  return calibration_method_from(name).value();  // CLI11 has checked the name
+}
+
 Model load_for_quantization(const std::string& path, bool as_it_is, const Context& context) {
   Model model = load_model(path);
   if (as_it_is) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "command.h"
+#include "planish/calibrate/calibrate.h"
 #include "planish/dataset/dataset.h"
 #include "planish/graph/model.h"
 
@@ -19,6 +20,17 @@ struct DataOptions {
   void declare(CLI::App& app);
   /// @throws Error as load_preprocess_spec.
   [[nodiscard]] DatasetConfig config() const;
+};
+
+/// "--method", "--percentile", "--bins": how ranges are found.
+struct MethodOptions {
+  std::string name;
+  RangeOptions ranges;
+
+  explicit MethodOptions(CalibrationMethod by_default = CalibrateConfig{}.method)
+      : name(name_of(by_default)) {}
+  void declare(CLI::App& app);
+  [[nodiscard]] CalibrationMethod method() const;
 };
 
 /// The model that calibrate and quantize work on: prepared, or as it is with the types of its

@@ -157,6 +157,8 @@ class AutoRun {
     }
     const std::vector<std::string> names(targets.begin(), targets.end());
     CalibrateConfig calibration;
+    calibration.method = config_.calibration_method;
+    calibration.options = config_.range_options;
     calibration.on_bad_sample = config_.on_bad_sample;
     CalibrationReport result =
         calibrate(prepared_, *calibration_data_, names, calibration, progress_, stop_);

@@ -1,18 +1,21 @@
 #include "planish/quantize/calibration_table.h"
 
 #include <array>
-#include <cmath>
+#include <bit>
 #include <utility>
 
 #include "planish/base/error.h"
 #include "planish/base/file.h"
 #include "planish/base/json.h"
 #include "planish/quantize/calibration_cache.h"
+#include "planish/quantize/params.h"
+#include "quantize/calibration_json.h"
 
 namespace planish {
 namespace {
 
-constexpr std::int64_t kSchema = 1;
+constexpr std::int64_t kSchema = 2;
+constexpr std::int64_t kFirstSchema = 1;  // had neither options nor observed
 constexpr std::string_view kFormat = "planish.calibration";
 
 constexpr std::array kMethods{
@@ -21,35 +24,22 @@ constexpr std::array kMethods{
     std::pair{CalibrationMethod::kEntropy, std::string_view("entropy")},
     std::pair{CalibrationMethod::kPercentile, std::string_view("percentile")},
     std::pair{CalibrationMethod::kMse, std::string_view("mse")},
+    std::pair{CalibrationMethod::kAuto, std::string_view("auto")},
 };
 
-/// A number as a float that it is close to; refuses what a float cannot hold.
-float bound_from(const Json& json) {
-  if (!json.is_number()) {
-    throw Error(ErrorCode::kInvalidArgument, "expected a pair of numbers [min, max]");
+/// Reads a member that is an object with one member for each tensor.
+template <typename Value>
+void read_by_tensor(const Json& object, std::string_view key, Value (*read)(const Json&),
+                    std::map<std::string, Value, std::less<>>& values) {
+  const std::string member(key);
+  const auto json = json_get<Json>(object, key);
+  if (!json.is_object()) {
+    throw Error(ErrorCode::kInvalidArgument, "'" + member + "' is not an object of tensor names");
   }
-  const auto value = static_cast<float>(json.get<double>());
-  if (!std::isfinite(value)) {
-    throw Error(ErrorCode::kInvalidArgument, "a bound is not a finite float32 number");
+  for (const auto& [tensor, value] : json.items()) {
+    values[tensor] =
+        in_context(member + " of '" + tensor + "'", [&, &one = value] { return read(one); });
   }
-  return value;
-}
-
-TensorRange range_from(const Json& json) {
-  if (!json.is_array() || json.size() != 2) {
-    throw Error(ErrorCode::kInvalidArgument, "expected a pair of numbers [min, max]");
-  }
-  const TensorRange range{bound_from(json[0]), bound_from(json[1])};
-  if (range.min > range.max) {
-    throw Error(ErrorCode::kInvalidArgument, "min is greater than max");
-  }
-  return range;
-}
-
-std::uint64_t samples_from(const Json& json) {
-  const auto samples = json_get<std::int64_t>(json, "samples");
-  if (samples >= 0) return static_cast<std::uint64_t>(samples);
-  throw Error(ErrorCode::kInvalidArgument, "'samples' is negative");
 }
 
 }  // namespace
@@ -68,6 +58,23 @@ std::optional<CalibrationMethod> calibration_method_from(std::string_view wanted
   return std::nullopt;
 }
 
+std::vector<std::string> calibration_method_names() {
+  std::vector<std::string> names;
+  for (const auto& [value, name] : kMethods) names.emplace_back(name);
+  return names;
+}
+
+void validate(const RangeOptions& options) {
+  const auto refuse = [](const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); };
+  constexpr std::size_t kFewestBins = 256;
+  constexpr std::size_t kMostBins = 2048;
+  if (!(options.percentile > 0.0 && options.percentile <= 100.0))
+    refuse("percentile " + std::to_string(options.percentile) + "; expected above 0, up to 100");
+  if (!std::has_single_bit(options.bins) || options.bins < kFewestBins || options.bins > kMostBins)
+    refuse(std::to_string(options.bins) + " bins; expected 256, 512, 1024 or 2048");
+  integer_limits(options.activation);
+}
+
 std::optional<TensorRange> CalibrationTable::find(std::string_view tensor) const {
   const auto found = ranges.find(tensor);
   if (found == ranges.end()) return std::nullopt;
@@ -80,47 +87,46 @@ Json to_json(const CalibrationTable& table) {
   json["schema"] = kSchema;
   json["planish_version"] = table.planish_version;
   json["method"] = name_of(table.method);
+  if (table.options) json["options"] = quantize_detail::to_json(*table.options);
   json["model_sha256"] = table.model_sha256;
   json["data_sha256"] = table.data_sha256;
   json["samples"] = table.samples;
   Json ranges = Json::object();
-  for (const auto& [tensor, range] : table.ranges) ranges[tensor] = {range.min, range.max};
+  for (const auto& [tensor, range] : table.ranges) ranges[tensor] = quantize_detail::to_json(range);
   json["ranges"] = std::move(ranges);
+  if (table.observations.empty()) return json;
+  Json observed = Json::object();
+  for (const auto& [tensor, seen] : table.observations)
+    observed[tensor] = quantize_detail::to_json(seen);
+  json["observed"] = std::move(observed);
   return json;
 }
 
 CalibrationTable parse_calibration_table(const Json& json) {
-  require_known_keys(json, {"format", "schema", "planish_version", "method", "model_sha256",
-                            "data_sha256", "samples", "ranges"});
+  require_known_keys(json, {"format", "schema", "planish_version", "method", "options",
+                            "model_sha256", "data_sha256", "samples", "ranges", "observed"});
   if (json_get<std::string>(json, "format") != kFormat) {
     throw Error(ErrorCode::kCorrupt, "'format' is not \"" + std::string(kFormat) + "\"");
   }
   const auto schema = json_get<std::int64_t>(json, "schema");
-  if (schema != kSchema) {
+  if (schema < kFirstSchema || schema > kSchema) {
     throw Error(ErrorCode::kInvalidArgument, "'schema' is " + std::to_string(schema) +
-                                                 "; this planish reads " + std::to_string(kSchema));
+                                                 "; this planish reads 1 to " +
+                                                 std::to_string(kSchema));
   }
   CalibrationTable table;
-  const auto method = json_get<std::string>(json, "method");
-  const auto known = calibration_method_from(method);
-  if (!known) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "'method' is \"" + method +
-                    "\"; expected minmax, moving-average, entropy, percentile or mse");
-  }
-  table.method = *known;
+  table.method = quantize_detail::method_from(json);
   table.planish_version = json_get<std::string>(json, "planish_version");
   table.model_sha256 = json_get<std::string>(json, "model_sha256");
   table.data_sha256 = json_get<std::string>(json, "data_sha256");
-  table.samples = samples_from(json);
-  const Json ranges = json_get<Json>(json, "ranges");
-  if (!ranges.is_object()) {
-    throw Error(ErrorCode::kInvalidArgument, "'ranges' is not an object of tensor: [min, max]");
+  table.samples = quantize_detail::count_from(json, "samples");
+  if (json.contains("options")) {
+    table.options =
+        in_context("options", [&] { return quantize_detail::options_from(json.at("options")); });
   }
-  for (const auto& [tensor, pair] : ranges.items()) {
-    table.ranges[tensor] =
-        in_context("range of '" + tensor + "'", [&range = pair] { return range_from(range); });
-  }
+  read_by_tensor(json, "ranges", quantize_detail::range_from, table.ranges);
+  if (json.contains("observed"))
+    read_by_tensor(json, "observed", quantize_detail::observation_from, table.observations);
   return table;
 }
 
@@ -133,7 +139,7 @@ CalibrationTable load_calibration_table(const std::filesystem::path& path) {
 }
 
 void save_calibration_table(const CalibrationTable& table, const std::filesystem::path& path) {
-  write_file_atomically(path, to_text(to_json(table), 1));
+  write_file_atomically(path, quantize_detail::to_lines(to_json(table)));
 }
 
 }  // namespace planish

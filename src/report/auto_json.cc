@@ -73,7 +73,8 @@ Json to_json(const AutoReport& report) {
                       {"preprocess", to_json(report.config.preprocess)},
                       {"data", report.config.data.string()},
                       {"data_sha256", report.data_sha256},
-                      {"calibration_samples", report.calibration_samples}};
+                      {"calibration_samples", report.calibration_samples},
+                      {"calibration_method", name_of(report.config.calibration_method)}};
   json["baseline"] = candidate_json(report.baseline);
   json["chosen"] = candidate_json(chosen);
   json["chosen"]["path"] = "model.onnx";

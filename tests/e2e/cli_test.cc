@@ -167,6 +167,56 @@ TEST_F(Cli, StepsOneByOneGiveTheSameModelAsQuantizeWithData) {
   EXPECT_GT(parse_json(compared.out)["cosine_mean"].get<double>(), 0.99);
 }
 
+TEST_F(Cli, EveryCalibrationMethodGivesRangesThatQuantizeTakes) {
+  const std::string images = few_images(8);
+  for (const char* method : {"minmax", "moving-average", "entropy", "percentile", "mse", "auto"}) {
+    SCOPED_TRACE(method);
+    const Finished calibrated =
+        run_planish({"calibrate", example("resnet8x4.onnx"), "--data", images, "--preprocess",
+                     example("preprocess.json"), "--method", method, "-o", text("c.json")});
+    ASSERT_EQ(calibrated.exit_status, 0) << calibrated.err;
+    EXPECT_EQ(parse_json(read_file(path("c.json")))["method"], method);
+    ASSERT_EQ(run_planish({"quantize", example("resnet8x4.onnx"), "--calibration", text("c.json"),
+                           "-o", text("q1.onnx")})
+                  .exit_status,
+              0);
+    const Finished with_data =
+        run_planish({"quantize", example("resnet8x4.onnx"), "--data", images, "--preprocess",
+                     example("preprocess.json"), "--method", method, "-o", text("q2.onnx")});
+    ASSERT_EQ(with_data.exit_status, 0) << with_data.err;
+    EXPECT_EQ(digest_of(load_model(path("q1.onnx"))), digest_of(load_model(path("q2.onnx"))));
+  }
+}
+
+TEST_F(Cli, SymmetricRangesSuitSymmetricActivations) {
+  ASSERT_EQ(
+      run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
+                   example("preprocess.json"), "--method", "percentile", "--percentile", "99.9",
+                   "--symmetric", "--activation", "s8", "-o", text("c.json")})
+          .exit_status,
+      0);
+  const Json table = parse_json(read_file(path("c.json")));
+  EXPECT_EQ(table["options"]["percentile"], 99.9);
+  EXPECT_EQ(table["options"]["activation"], "s8");
+  for (const auto& [tensor, range] : table["ranges"].items())
+    EXPECT_EQ(range[0].get<double>(), -range[1].get<double>()) << tensor;
+}
+
+TEST_F(Cli, AWrongCalibrationOptionIsNamed) {
+  const std::string images = few_images(1);
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"--bins", "1000"}, {"--percentile", "0"}, {"--method", "guess"}}) {
+    std::vector<std::string> arguments{
+        "calibrate",    example("resnet8x4.onnx"), "--data", images, "-o", text("c.json"),
+        "--preprocess", example("preprocess.json")};
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    const Finished result = run_planish(arguments);
+    EXPECT_EQ(result.exit_status, 2) << wrong.front();
+    EXPECT_THAT(result.err, HasSubstr(wrong.back()));
+    EXPECT_FALSE(fs::exists(path("c.json")));
+  }
+}
+
 TEST_F(Cli, DryRunPrintsThePlanAndWritesNothing) {
   const Finished result =
       run_planish({"quantize", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",

@@ -31,10 +31,12 @@ struct AutoConfig {
   std::optional<std::filesystem::path> labels = {};     // classes of the samples to judge by
   PreprocessSpec preprocess = {};
   OnBadSample on_bad_sample = OnBadSample::kFail;
-  std::size_t max_calibration_samples = 0;  // 0: all
-  std::size_t max_eval_samples = 0;         // 0: all
-  int threads = 1;                          // of one inference, as it will be served
-  std::size_t batch = 1;                    // of one inference when speed is measured
+  std::size_t max_calibration_samples = 0;                          // 0: all
+  CalibrationMethod calibration_method = CalibrationMethod::kAuto;  // the most accurate measured
+  RangeOptions range_options = {};                                  // of that method
+  std::size_t max_eval_samples = 0;                                 // 0: all
+  int threads = 1;        // of one inference, as it will be served
+  std::size_t batch = 1;  // of one inference when speed is measured
   AccuracyThresholds thresholds = {};
   double budget_seconds = 600.0;  // no new candidate is begun after this
   double bench_seconds = 2.0;     // measured time per candidate

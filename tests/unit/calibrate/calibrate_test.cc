@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -76,22 +78,125 @@ TEST(Calibrate, SaysWhatTheRangesWereMadeFrom) {
   EXPECT_EQ(table.method, CalibrationMethod::kMinMax);
 }
 
-TEST(Calibrate, DoesNotDependOnThreads) {
-  const Model model = GraphBuilder()
-                          .input("x", DType::kFloat32, {"n", 8, "h", "w"})
-                          .initializer("w", test::random_tensor({16, 8, 3, 3}, 1))
-                          .node("Conv", {"x", "w"}, {"conv"})
-                          .node("Sigmoid", {"conv"}, {"y"})
-                          .output("y", DType::kFloat32, {"n", 16, "h2", "w2"})
-                          .model();
-  FakeDataset data("x");
-  for (std::uint64_t i = 0; i < 40; ++i) {
+/// Convolution and sigmoid of images of many shapes.
+Model small_network() {
+  return GraphBuilder()
+      .input("x", DType::kFloat32, {"n", 8, "h", "w"})
+      .initializer("w", test::random_tensor({16, 8, 3, 3}, 1))
+      .node("Conv", {"x", "w"}, {"conv"})
+      .node("Sigmoid", {"conv"}, {"y"})
+      .output("y", DType::kFloat32, {"n", 16, "h2", "w2"})
+      .model();
+}
+const std::vector<std::string> kNetworkTensors{"x", "conv", "y"};
+
+std::vector<Tensor> ragged_samples(std::size_t count) {
+  std::vector<Tensor> samples;
+  for (std::uint64_t i = 0; i < count; ++i) {
     const auto size = static_cast<std::int64_t>(4 + i % 5);
-    data.add(test::random_tensor({static_cast<std::int64_t>(1 + i % 3), 8, size, 5}, i));
+    samples.push_back(test::random_tensor({static_cast<std::int64_t>(1 + i % 3), 8, size, 5}, i,
+                                          -1.0F, static_cast<float>(1 + i % 7)));
   }
-  const std::vector<std::string> tensors{"conv", "y"};
-  const CalibrationTable one = calibrate(model, data, tensors, {.threads = 1}).table;
-  EXPECT_EQ(calibrate(model, data, tensors, {.threads = 4}).table, one);
+  return samples;
+}
+
+constexpr CalibrationMethod kMethods[] = {
+    CalibrationMethod::kMinMax,     CalibrationMethod::kMovingAverage, CalibrationMethod::kEntropy,
+    CalibrationMethod::kPercentile, CalibrationMethod::kMse,           CalibrationMethod::kAuto};
+
+TEST(Calibrate, DependsOnTheSamplesAloneBitForBit) {
+  const Model model = small_network();
+  const std::vector<Tensor> samples = ragged_samples(40);
+  const FakeDataset data("x", samples);
+  Calibrator all(model, kNetworkTensors, {.method = CalibrationMethod::kAuto, .threads = 1});
+  all.observe(data);
+  for (const int threads : {1, 4}) {
+    for (std::uint64_t seed = 0; seed < 3; ++seed) {
+      SCOPED_TRACE("threads " + std::to_string(threads) + " seed " + std::to_string(seed));
+      std::vector<Tensor> shuffled = samples;
+      std::mt19937_64 random(seed);
+      std::ranges::shuffle(shuffled, random);
+      Calibrator parts(model, kNetworkTensors,
+                       {.method = CalibrationMethod::kAuto, .threads = threads});
+      while (!shuffled.empty()) {
+        const auto size = std::min<std::size_t>(1 + random() % 20, shuffled.size());
+        parts.observe(
+            FakeDataset("x", {shuffled.end() - static_cast<std::ptrdiff_t>(size), shuffled.end()}));
+        shuffled.resize(shuffled.size() - size);
+      }
+      for (const CalibrationMethod method : kMethods) {
+        CalibrationTable table = parts.table(method);
+        table.data_sha256 = data.digest();
+        EXPECT_EQ(table, all.table(method)) << name_of(method);
+      }
+    }
+  }
+}
+
+TEST(Calibrate, IsACalibratorThatSeesAllAtOnce) {
+  const FakeDataset data("x", ragged_samples(10));
+  for (const CalibrationMethod method : kMethods) {
+    const RangeOptions options{.percentile = 99.0, .symmetric = true};
+    Calibrator calibrator(small_network(), kNetworkTensors, {.method = method});
+    calibrator.observe(data);
+    EXPECT_EQ(
+        calibrate(small_network(), data, kNetworkTensors, {.method = method, .options = options})
+            .table,
+        calibrator.table(method, options));
+  }
+}
+
+TEST(Calibrate, RangesCanBeAskedForBetweenSamples) {
+  Calibrator calibrator(doubling(), kTensors);
+  calibrator.observe(FakeDataset("x", {floats({-1, 2})}));
+  EXPECT_EQ(calibrator.table(CalibrationMethod::kMinMax).find("x"), (TensorRange{-1, 2}));
+  EXPECT_EQ(calibrator.table(CalibrationMethod::kMinMax).samples, 1U);
+  calibrator.observe(FakeDataset("x", {floats({3}), floats({-5, 0})}));
+  EXPECT_EQ(calibrator.table(CalibrationMethod::kMinMax).find("x"), (TensorRange{-5, 3}));
+  EXPECT_EQ(calibrator.table(CalibrationMethod::kMinMax).samples, 3U);
+}
+
+TEST(Calibrate, AFailedPartCountsForNothing) {
+  Calibrator calibrator(doubling(), kTensors, {.method = CalibrationMethod::kMse});
+  calibrator.observe(FakeDataset("x", {floats({-1, 2})}));
+  const CalibrationTable before = calibrator.table(CalibrationMethod::kMse);
+  EXPECT_TRUE(throws(ErrorCode::kInvalidArgument, [&] {
+    calibrator.observe(FakeDataset("x", {floats({100}), floats({kNan})}));
+  }));
+  EXPECT_EQ(calibrator.table(CalibrationMethod::kMse), before);
+}
+
+TEST(Calibrate, MovingAverageIsTheMeanOverSamples) {
+  const FakeDataset data("x", {floats({-1, 2, 3}), floats({-4, 1}), floats({-1, 5})});
+  const CalibrationTable table =
+      calibrate_doubling(data, {.method = CalibrationMethod::kMovingAverage}).table;
+  EXPECT_EQ(table.find("x"), (TensorRange{-2, 3}));
+  EXPECT_EQ(table.find("y"), (TensorRange{-4, 6}));
+}
+
+TEST(Calibrate, RecordsWhatEachTensorHeld) {
+  const FakeDataset data("x", {floats({-1, 2, 3}), floats({-4, 1})});
+  const CalibrationTable table =
+      calibrate_doubling(data, {.method = CalibrationMethod::kAuto}).table;
+  ASSERT_EQ(table.observations.size(), kTensors.size());
+  const TensorObservation& seen = table.observations.at("x");
+  EXPECT_EQ(seen.observed, (TensorRange{-4, 3}));
+  EXPECT_EQ(seen.elements, 5U);
+  EXPECT_TRUE(seen.method.has_value());
+  EXPECT_EQ(table.options, RangeOptions());
+}
+
+TEST(Calibrate, RefusesOptionsBeforeItRunsAnything) {
+  FakeDataset data("x");
+  data.add_broken();
+  const auto with = [&](const RangeOptions& options) {
+    return [&data, options] { calibrate_doubling(data, {.options = options}); };
+  };
+  EXPECT_TRUE(throws(ErrorCode::kInvalidArgument, with({.percentile = 0.0}), {"percentile"}));
+  EXPECT_TRUE(throws(ErrorCode::kInvalidArgument, with({.percentile = 101.0}), {"percentile"}));
+  EXPECT_TRUE(throws(ErrorCode::kInvalidArgument, with({.bins = 1000}), {"1000 bins"}));
+  EXPECT_TRUE(throws(ErrorCode::kInvalidArgument, with({.bins = 4096}), {"4096 bins"}));
+  EXPECT_TRUE(throws(ErrorCode::kUnsupported, with({.activation = DType::kFloat32})));
 }
 
 TEST(Calibrate, NamesSampleAndTensorOfNonFiniteValues) {
@@ -172,10 +277,11 @@ TEST(Calibrate, NamesATensorThatTheModelDoesNotHave) {
       throws(ErrorCode::kNotFound, [&] { calibrate(doubling(), data, tensors); }, {"nonsense"}));
 }
 
-TEST(Calibrate, RefusesMethodsOfLaterVersions) {
-  FakeDataset data("x", {floats({1})});
-  EXPECT_TRUE(throws(ErrorCode::kUnsupported,
-                     [&] { calibrate_doubling(data, {.method = CalibrationMethod::kEntropy}); },
+TEST(Calibrate, SaysThatAMinMaxCalibratorKeepsNoCounts) {
+  Calibrator calibrator(doubling(), kTensors);
+  calibrator.observe(FakeDataset("x", {floats({1})}));
+  EXPECT_TRUE(throws(ErrorCode::kInvalidArgument,
+                     [&] { (void)calibrator.table(CalibrationMethod::kEntropy); },
                      {"entropy", "minmax"}));
 }
 

@@ -18,6 +18,13 @@ CalibrationTable sample_table() {
   table.samples = 100;
   table.planish_version = "0.1.0";
   table.ranges["input"] = {-2.117904F, 2.64F};
+  table.options = RangeOptions{.percentile = 99.9, .activation = DType::kInt8};
+  table.observations["input"] = {.observed = {-3.0F, 2.64F},
+                                 .elements = 15052800,
+                                 .clipped = 1e-5,
+                                 .sqnr_db = 47.25,
+                                 .method = CalibrationMethod::kMse,
+                                 .histogram = {1, 0, 20, 3}};
   table.ranges["a/b:0 \"quoted\" é"] = {0.0F, 5.7120433F};
   return table;
 }
@@ -37,6 +44,24 @@ TEST(CalibrationTable, IsAFile) {
   save_calibration_table(sample_table(), folder.path() / "c.json");
   EXPECT_EQ(load_calibration_table(folder.path() / "c.json"), sample_table());
   EXPECT_THROW(load_calibration_table(folder.path() / "none.json"), Error);
+}
+
+TEST(CalibrationTable, IsReadFromAFileOfTheFirstSchema) {
+  const CalibrationTable table = parse_calibration_table(parse_json(R"({
+    "format": "planish.calibration", "schema": 1, "planish_version": "0.1.0", "method": "minmax",
+    "model_sha256": "5d0a", "data_sha256": "91c7", "samples": 100,
+    "ranges": {"input": [-2.1179039478302, 2.640000104904175]}})"));
+  EXPECT_EQ(table.find("input"), (TensorRange{-2.117904F, 2.64F}));
+  EXPECT_FALSE(table.options.has_value());
+  EXPECT_TRUE(table.observations.empty());
+}
+
+TEST(CalibrationTable, HasOneLineForEachTensorAndNoMoreDigitsThanNeeded) {
+  const TemporaryFolder folder;
+  save_calibration_table(sample_table(), folder.path() / "c.json");
+  const std::string text = read_file(folder.path() / "c.json");
+  EXPECT_NE(text.find("\n  \"input\": [-2.117904,2.64]"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n  \"input\": {\"min\":-3.0,\"max\":2.64,"), std::string::npos) << text;
 }
 
 TEST(CalibrationTable, AbsenceOfARangeIsAValue) {
@@ -65,11 +90,20 @@ TEST(CalibrationTable, NamesTheTensorWhoseRangeIsBad) {
 
 TEST(CalibrationTable, RefusesWhatItDoesNotKnow) {
   EXPECT_NE(error_with("/method", "guess").find("expected minmax"), std::string::npos);
-  EXPECT_NE(error_with("/schema", 2).find("schema"), std::string::npos);
+  EXPECT_NE(error_with("/schema", 3).find("schema"), std::string::npos);
+  EXPECT_NE(error_with("/schema", 0).find("schema"), std::string::npos);
   EXPECT_NE(error_with("/format", "other").find("format"), std::string::npos);
   EXPECT_NE(error_with("/typo", 1).find("typo"), std::string::npos);
   EXPECT_NE(error_with("/samples", -1).find("samples"), std::string::npos);
   EXPECT_NE(error_with("/ranges", Json::array()).find("ranges"), std::string::npos);
+  EXPECT_NE(error_with("/options/bins", 3).find("bins"), std::string::npos);
+  EXPECT_NE(error_with("/options/activation", "u4").find("u4"), std::string::npos);
+  EXPECT_NE(error_with("/options/percentile", 0).find("percentile"), std::string::npos);
+  EXPECT_NE(error_with("/observed/input/clipped", 2).find("'input'"), std::string::npos);
+  EXPECT_NE(error_with("/observed/input/elements", -1).find("'input'"), std::string::npos);
+  EXPECT_NE(error_with("/observed/input/histogram", Json{1, -2}).find("histogram"),
+            std::string::npos);
+  EXPECT_NE(error_with("/observed/input/typo", 1).find("typo"), std::string::npos);
 }
 
 TEST(CalibrationTable, RefusesAnythingButAnObject) {
