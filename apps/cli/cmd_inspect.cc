@@ -1,11 +1,16 @@
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "command.h"
 #include "planish/base/error.h"
 #include "planish/base/json.h"
+#include "planish/bench/bench.h"
 #include "planish/inspect/inspect.h"
+#include "planish/lint/lint.h"
 #include "planish/onnx/onnx.h"
 #include "terminal.h"
 
@@ -16,6 +21,15 @@ struct Options {
   std::string model;
   std::vector<std::string> dims;
   bool nodes = false;
+  bool optimized = false;
+  bool no_measure = false;
+};
+
+/// What `inspect` says of one model.
+struct Inspection {
+  InspectReport report = {};
+  std::optional<LintReport> lint = {};
+  std::string not_measured_because = {};
 };
 
 InspectConfig config_from(const Options& options) {
@@ -62,6 +76,80 @@ void print_left(std::ostream& out, const InspectReport& report, bool each_node) 
   }
 }
 
+/// "2 x Mul 'a', 'b'": the first few names.
+std::string few_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kFew = 3;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kFew); ++i)
+    text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > kFew ? text + ", …" : text;
+}
+
+void print_lint(std::ostream& out, const LintReport& lint, bool each_node) {
+  out << "\nleft of Q/DQ in the graph that runs: " << lint.quantize_nodes << " QuantizeLinear, "
+      << lint.dequantize_nodes << " DequantizeLinear";
+  if (lint.time) {
+    double share = 0;
+    for (const MeasuredFinding& measured : lint.findings) share += measured.share;
+    out << ", " << fixed(100 * share, 1) << " % of the time of its nodes";
+  }
+  out << '\n';
+  struct Group {
+    const MeasuredFinding* first = nullptr;
+    std::vector<std::string> nodes = {};
+    std::chrono::nanoseconds time{};
+    double share = 0;
+  };
+  std::vector<Group> groups;
+  for (const MeasuredFinding& measured : lint.findings) {
+    const LintFinding& finding = measured.finding;
+    auto group = std::ranges::find_if(groups, [&](const Group& other) {
+      const LintFinding& of = other.first->finding;
+      return of.code == finding.code && of.op_type == finding.op_type &&
+             of.obstacle == finding.obstacle;
+    });
+    if (group == groups.end()) {
+      groups.push_back(Group{&measured});
+      group = groups.end() - 1;
+    }
+    group->nodes.push_back(finding.node.empty() ? finding.tensor : finding.node);
+    group->time += measured.time.value_or(std::chrono::nanoseconds{});
+    group->share += measured.share;
+  }
+  TextTable table({"finding", "level", "operator", "places", "µs", "share", "why"});
+  for (const Group& group : groups) {
+    const LintFinding& finding = group.first->finding;
+    const LintRule& rule = row_of(finding.code);
+    const bool timed = group.first->time.has_value();
+    table.add({std::string(rule.name), std::string(name_of(rule.level)), finding.op_type,
+               std::to_string(group.nodes.size()),
+               timed ? fixed(static_cast<double>(group.time.count()) / 1e3, 0) : "-",
+               timed ? fixed(100 * group.share, 1) + " %" : "-", finding.reason});
+  }
+  table.print(out);
+  for (const Group& group : groups) {
+    const LintRule& rule = row_of(group.first->finding.code);
+    if (each_node) {
+      for (const std::string& node : group.nodes) out << rule.name << ": " << node << '\n';
+    } else if (rule.level != LintLevel::kInfo) {
+      out << rule.name << " (" << few_names(group.nodes) << "): " << rule.remedy << '\n';
+    }
+  }
+  for (const std::string& difference : lint.differences)
+    out << "note: not as forecast: " << difference << '\n';
+}
+
+void print_optimized(std::ostream& out, const LintReport& lint) {
+  out << "\nthe graph that runs:\n";
+  TextTable table({"operator", "nodes", "µs", "share"});
+  for (const OperatorTime& op : lint.operators) {
+    table.add({op.op_type, std::to_string(op.nodes),
+               lint.time ? fixed(static_cast<double>(op.total.count()) / 1e3, 0) : "-",
+               lint.time ? fixed(100 * op.share, 1) + " %" : "-"});
+  }
+  table.print(out);
+}
+
 void print_report(std::ostream& out, const InspectReport& report, bool each_node) {
   print_specs(out, "input   ", report.inputs);
   print_specs(out, "output  ", report.outputs);
@@ -89,6 +177,53 @@ void print_report(std::ostream& out, const InspectReport& report, bool each_node
   out << '\n' << report.advice << '\n';
 }
 
+/// Random inputs of the dimensions that the report took for symbolic ones.
+std::vector<NamedTensor> inputs_for(const InspectReport& report) {
+  Signature signature{report.inputs, {}};
+  for (TensorSpec& input : signature.inputs) {
+    for (std::size_t i = 0; i < input.shape.size(); ++i) {
+      if (input.shape[i].number()) continue;
+      const auto symbol =
+          input.shape[i].symbol().value_or(input.name + "[" + std::to_string(i) + "]");
+      input.shape[i].value = report.assumed_dims.at(symbol);
+    }
+  }
+  return random_inputs(signature, 1, 1);
+}
+
+Inspection inspect(const Options& options) {
+  const Model model = load_model(options.model);
+  Inspection inspection;
+  inspection.report = inspect_model(model, config_from(options));
+  if (!has_qdq(model) && !options.optimized) return inspection;
+  std::vector<NamedTensor> inputs;
+  if (!options.no_measure) inputs = inputs_for(inspection.report);
+  try {
+    inspection.lint = lint_model(model, inputs);
+  } catch (const Error& error) {
+    // Random numbers are not what every model accepts.
+    if (inputs.empty()) throw;
+    inspection.not_measured_because = error.message();
+    inspection.lint = lint_model(model);
+  }
+  return inspection;
+}
+
+int run(const Options& options, const Context& context) {
+  const Inspection inspection = in_context(options.model, [&] { return inspect(options); });
+  Json json = to_json(inspection.report);
+  if (inspection.lint) json["lint"] = to_json(*inspection.lint);
+  print(context, json, [&](std::ostream& out) {
+    print_report(out, inspection.report, options.nodes);
+    if (!inspection.lint) return;
+    print_lint(out, *inspection.lint, options.nodes);
+    if (options.optimized) print_optimized(out, *inspection.lint);
+    if (!inspection.not_measured_because.empty())
+      out << "not measured: " << inspection.not_measured_because << '\n';
+  });
+  return kExitSuccess;
+}
+
 }  // namespace
 
 Command inspect_command() {
@@ -98,15 +233,13 @@ Command inspect_command() {
             app.add_option("MODEL", options->model, "An ONNX file")->required();
             app.add_option("--dims", options->dims,
                            "A number for a symbolic dimension: NAME=NUMBER (repeatable)");
-            app.add_flag("--nodes", options->nodes, "List every node that stays FP32");
-            return [options](const Context& context) {
-              const InspectReport report = in_context(options->model, [&] {
-                return inspect_model(load_model(options->model), config_from(*options));
-              });
-              print(context, to_json(report),
-                    [&](std::ostream& out) { print_report(out, report, options->nodes); });
-              return kExitSuccess;
-            };
+            app.add_flag("--nodes", options->nodes,
+                         "List every node that stays FP32, and every finding");
+            app.add_flag("--optimized", options->optimized,
+                         "Show the graph that really runs, by operator");
+            app.add_flag("--no-measure", options->no_measure,
+                         "Do not run the model to measure what its Q/DQ nodes cost");
+            return [options](const Context& context) { return run(*options, context); };
           }};
 }
 
