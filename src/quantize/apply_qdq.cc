@@ -3,6 +3,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "planish/quantize/op_rules.h"
 #include "quantize/names.h"
 #include "quantize/planners.h"
 #include "quantize/rewriter.h"
@@ -71,10 +72,22 @@ class QdqRewriter {
     merged.insert(merged.end(), makers.begin(), makers.end());
   }
 
+  /// Every reader of `from` reads `to`.
   void replace_reads(const std::string& from, const std::string& to) {
     for (const std::size_t reader : readers_[from]) {
-      for (std::string& input : graph_.nodes[reader].inputs) {
-        if (input == from) input = to;
+      std::ranges::replace(graph_.nodes[reader].inputs, from, to);
+    }
+  }
+
+  /// So does what is quantized; what is left, and bounds, scales and pad values, stay as they were.
+  void replace_quantized_reads(const std::string& from, const std::string& to) {
+    for (const std::size_t reader : readers_[from]) {
+      if (!plan_.nodes[reader].quantized) continue;
+      Node& node = graph_.nodes[reader];
+      if (has_data_in_input_0_only(node)) {
+        if (node.input(0) == from) node.inputs[0] = to;
+      } else {
+        std::ranges::replace(node.inputs, from, to);
       }
     }
   }
@@ -86,6 +99,24 @@ class QdqRewriter {
       Node& node = graph_.nodes[reader];
       if (names.contains(node.name)) std::ranges::replace(node.inputs, from, to);
     }
+  }
+
+  [[nodiscard]] static bool has_data_in_input_0_only(const Node& node) {
+    const OpRule* rule = find_op_rule(node.op_type);
+    if (rule == nullptr) return false;
+    return rule->qdq == QdqRule::kClamp || rule->qdq == QdqRule::kShares ||
+           rule->qdq == QdqRule::kPad || rule->qdq == QdqRule::kSplit ||
+           rule->qdq == QdqRule::kGather;
+  }
+
+  [[nodiscard]] bool is_best() const { return plan_.config.profile == QuantizationProfile::kBest; }
+
+  /// Whether `value` comes from outside or from a node that is left.
+  [[nodiscard]] bool is_made_in_floats(const std::string& value) const {
+    const auto found = makers_.find(value);
+    return found == makers_.end() || std::ranges::none_of(found->second, [&](std::size_t maker) {
+             return plan_.nodes[maker].quantized;
+           });
   }
 
   void copy_shared_biases() {
@@ -136,7 +167,11 @@ class QdqRewriter {
     const std::string& name = tensor.tensor;
     rewriter_.add_params(tensor);
     const ParamNames params = rewriter_.names_of(tensor);
-    replace_reads(name, dq_output_name(name));
+    if (is_best()) {
+      replace_quantized_reads(name, dq_output_name(name));
+    } else {
+      replace_reads(name, dq_output_name(name));
+    }
     if (plan_.config.qdq_pair_on_weights) {
       add_pair(name, q_output_name(name), dq_output_name(name), name, "", params, tensor.axis);
       return;
@@ -155,7 +190,12 @@ class QdqRewriter {
     if (plan_.config.dedicated_qdq_pairs && receivers.size() > 1) {
       return add_dedicated_pairs(name, params, receivers);
     }
-    if (outputs_.contains(name)) {
+    if (is_best() && is_made_in_floats(name)) {
+      // Whoever is left, and the caller, has the floats: more exact, and without a
+      // DequantizeLinear.
+      replace_quantized_reads(name, dq_output_name(name));
+      add_pair(name, q_output_name(name), dq_output_name(name), name, "", params);
+    } else if (outputs_.contains(name)) {
       rename_made(name, q_input_name(name));
       add_pair(q_input_name(name), q_output_name(name), name, name, "", params);
     } else {
@@ -234,6 +274,7 @@ class QdqRewriter {
   void add_bias_dq(const BiasPlan& bias) {
     const Initializer* source = rewriter_.constant(bias.copy);
     const bool is_wide = source != nullptr && source->value.dtype() != bias.scale_dtype;
+    const std::optional<std::size_t> axis = rewriter_.bias_axis(bias);
     rewriter_.add_bias(bias);
     rewriter_.remove_constant(bias.copy);
     std::string output = bias.copy;
@@ -244,8 +285,6 @@ class QdqRewriter {
       graph_.nodes.push_back(std::move(cast));
     }
     const std::string name = quantized_name(bias.copy);
-    std::optional<std::size_t> axis;
-    if (bias.scales.size() > 1) axis = 0;
     add_dq(name, output, dq_node_name(bias.copy), {scale_name(name), zero_point_name(name)}, axis);
   }
 

@@ -139,9 +139,9 @@ class QOperatorRewriter {
     if (bias == nullptr) return integers_of(name).integers;
     const std::string quantized = quantized_name(bias->copy);
     if (rewriter_.constant(quantized) == nullptr) {
-      rewriter_.add_bias(*bias);
       IntegerValue value{quantized, scale_name(quantized), zero_point_name(quantized), {}};
-      if (bias->scales.size() > 1) value.axis = 0;
+      if (const auto axis = rewriter_.bias_axis(*bias)) value.axis = *axis;
+      rewriter_.add_bias(*bias);
       emitter_.set(bias->copy, value);
     }
     return quantized;

@@ -10,6 +10,9 @@ Emitter::Emitter(Rewriter& rewriter) : rewriter_(rewriter) {
   for (const ValueInfo& input : rewriter.graph().inputs) {
     if (rewriter.constant(input.name) == nullptr) floats_.insert(input.name);
   }
+  // A node that is left reads constants as they were; the peer's reads them dequantized.
+  if (rewriter.plan().config.profile == QuantizationProfile::kOnnxRuntime132) return;
+  for (const Initializer& constant : rewriter.graph().initializers) floats_.insert(constant.name);
 }
 
 const IntegerValue* Emitter::find(const std::string& value) const {

@@ -6,7 +6,7 @@
 
 namespace planish::quantize_detail {
 
-Namer::Namer(const Graph& graph) {
+Namer::Namer(const Graph& graph) : taken_(graph) {
   for (const Initializer& initializer : graph.initializers) initializers_.insert(initializer.name);
 }
 
@@ -21,7 +21,7 @@ std::string Namer::copy_of(const std::string& initializer) {
       largest = std::max(largest, number);
     }
   }
-  std::string name = initializer + std::to_string(largest + 1);
+  std::string name = taken_.fresh(initializer + std::to_string(largest + 1));
   initializers_.insert(name);
   return name;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "planish/graph/graph_index.h"
 #include "planish/graph/model.h"
 
 namespace planish::quantize_detail {
@@ -35,7 +36,7 @@ inline std::string quantized_node_name(const std::string& name) {
 }
 
 /// Names copies of initializers: "bias" + one more than the largest number that follows "bias" in
-/// any initializer's name, from 0.
+/// any initializer's name, from 0 (and "_1" more where another value has that name).
 class Namer {
  public:
   explicit Namer(const Graph& graph);
@@ -43,6 +44,7 @@ class Namer {
 
  private:
   std::unordered_set<std::string> initializers_;
+  NameScope taken_;
 };
 
 }  // namespace planish::quantize_detail

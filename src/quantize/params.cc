@@ -347,6 +347,15 @@ constexpr double kBiasSteps = 4294967294.0;  // INT32_MAX - (INT32_MIN + 1)
 
 double smallest_bias_scale(double absmax) { return 1.0001 * (2.0 * absmax) / kBiasSteps; }
 
+double smallest_bias_scale(float absmax, std::size_t products) {
+  // Of two integers of 8 bits, neither more than 255 from its zero point. Wider ones have no
+  // integer kernels; half of the int32s are left to the bias in any case.
+  constexpr double kLargestProduct = 255.0 * 255.0;
+  constexpr double kMax = std::numeric_limits<std::int32_t>::max();
+  const double room = std::max(kMax - kLargestProduct * static_cast<double>(products), kMax / 2);
+  return 1.0001 * static_cast<double>(absmax) / room;
+}
+
 double smallest_bias_scale(float absmax, DType bias_dtype) {
   // 1.0001 is 1 in float16.
   if (bias_dtype == DType::kFloat16)

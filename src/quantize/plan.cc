@@ -5,6 +5,7 @@
 
 #include "planish/base/error.h"
 #include "planish/graph/graph_index.h"
+#include "quantize/name_clashes.h"
 #include "quantize/opset_raise.h"
 #include "quantize/overrides.h"
 #include "quantize/planners.h"
@@ -138,10 +139,14 @@ QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& t
 
 Model apply(const QuantizationPlan& plan, const Model& model) {
   if (must_be_raised(model, plan.config)) return apply(plan, raised(model, plan.config));
-  if (is_dynamic(plan.config)) return quantize_detail::apply_dynamic(plan, model);
-  return plan.config.format == QuantizationFormat::kQdq
-             ? quantize_detail::apply_qdq(plan, model)
-             : quantize_detail::apply_qoperator(plan, model);
+  const bool is_qdq = plan.config.format == QuantizationFormat::kQdq;
+  const quantize_detail::Apply write = is_dynamic(plan.config) ? quantize_detail::apply_dynamic
+                                       : is_qdq                ? quantize_detail::apply_qdq
+                                                               : quantize_detail::apply_qoperator;
+  // The other profile's names are the peer's, clash or not.
+  if (is_best(plan.config) && quantize_detail::may_clash(model.graph))
+    return quantize_detail::apply_without_clashes(plan, model, write);
+  return write(plan, model);
 }
 
 std::vector<std::string> calibration_targets(const Model& model, const QuantizationConfig& config) {

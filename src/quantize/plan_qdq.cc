@@ -104,7 +104,13 @@ class QdqPlanner {
           receives_converted(config_, source, reader)
               ? converted_params(source, range->second, scale_dtype, config_)
               : activation_params(source, range->second, scale_dtype, config_);
-      adjust_weight_for_bias(weight->second, params.scale, facts_.constant(bias.bias)->value);
+      const Tensor& values = facts_.constant(bias.bias)->value;
+      if (in_.is_parity()) {
+        adjust_weight_for_bias(weight->second, params.scale, values);
+      } else {
+        make_room_for_bias(weight->second, params.scale, facts_.constant(bias.weight)->value,
+                           values);
+      }
     }
   }
 

@@ -25,6 +25,10 @@ class QOperatorPlanner {
     for (std::size_t i = 0; i < in_.decisions.size(); ++i) {
       if (in_.decisions[i].action == NodeAction::kQuantize) decide(i);
     }
+    // A weight that two nodes read may have been raised by the second.
+    if (!in_.is_parity()) {
+      for (BiasPlan& bias : plan_.biases) give_scales(bias);
+    }
     plan_.nodes = std::move(in_.decisions);
     return std::move(plan_);
   }
@@ -265,11 +269,16 @@ class QOperatorPlanner {
   void make_weight(const Node& of, const OpRule& rule) {
     const std::string& tensor = of.input(1);
     if (is_integer(tensor)) return;
+    QuantizationConfig config = config_;
+    // QLinearMatMul takes a scale per column from matrices only.
+    const bool has_columns = in_.is_parity() || rule.qoperator != QOperatorRule::kMatMul ||
+                             facts_.constant(tensor)->value.rank() == 2;
+    if (!has_columns) config.weights = Granularity::kPerTensor;
     // Convolution kernels with a scale per channel take signed weights only.
     const bool must_be_signed =
         rule.qoperator == QOperatorRule::kConv && config_.weights == Granularity::kPerChannel;
     const DType dtype = must_be_signed ? DType::kInt8 : config_.weight;
-    add(plan_weight(*facts_.constant(tensor), weight_axis(of, rule), dtype, config_));
+    add(plan_weight(*facts_.constant(tensor), weight_axis(of, rule), dtype, config));
   }
 
   [[nodiscard]] static std::int64_t weight_axis(const Node& of, const OpRule& rule) {
@@ -282,27 +291,37 @@ class QOperatorPlanner {
     const Node& of = node(i);
     const std::string& name = of.input(2);
     BiasPlan bias{.node = i, .bias = name, .copy = name};
-    if (integers_.contains(name) || biases_.contains(name)) {
+    if (in_.is_parity()) {
       // ONNX Runtime uses the integers of the first reader, whatever their scale.
-      if (in_.is_parity()) return;
+      if (integers_.contains(name) || biases_.contains(name)) return;
+    } else if (facts_.index().uses(name).size() > 1) {
       bias.copy = namer_.copy_of(name);
     }
     biases_.insert(name);
     TensorPlan& weight = plan_.tensors[integers_.at(of.input(1))];
     const float input_scale = root_of(of.input(0)).params.front().scale;
     const Tensor& values = facts_.constant(name)->value;
-    const bool adjust = config_.weight == DType::kInt8 && weight.role == TensorRole::kWeight &&
-                        (in_.is_parity() || config_.adjust_weights_for_bias);
-    if (adjust) {
-      adjust_weight_for_bias(weight, input_scale, values,
-                             in_.is_parity() ? HalfRounding::kNearest : HalfRounding::kUp);
+    const bool is_weight = weight.role == TensorRole::kWeight;
+    if (in_.is_parity()) {
+      if (is_weight && config_.weight == DType::kInt8)
+        adjust_weight_for_bias(weight, input_scale, values, HalfRounding::kNearest);
+    } else if (is_weight && config_.adjust_weights_for_bias) {
+      make_room_for_bias(weight, input_scale, facts_.constant(of.input(1))->value, values);
     }
-    const float beta = of.op_type == "Gemm" ? of.float_attribute("beta", 1.0F) : 1.0F;
-    bias.zeroed = beta == 0.0F;
+    bias.zeroed = beta_of(of) == 0.0F;
     bias.scale_dtype = facts_.dtype(name);
-    bias.scales =
-        bias_scales(input_scale, root_of(of.input(1)), bias.zeroed ? 1.0F : beta, bias.scale_dtype);
+    give_scales(bias);
     plan_.biases.push_back(std::move(bias));
+  }
+
+  [[nodiscard]] static float beta_of(const Node& of) {
+    return of.op_type == "Gemm" ? of.float_attribute("beta", 1.0F) : 1.0F;
+  }
+
+  void give_scales(BiasPlan& bias) const {
+    const Node& of = node(bias.node);
+    bias.scales = bias_scales(root_of(of.input(0)).params.front().scale, root_of(of.input(1)),
+                              bias.zeroed ? 1.0F : beta_of(of), bias.scale_dtype);
   }
 
   [[nodiscard]] const TensorPlan& root_of(const std::string& tensor) const {

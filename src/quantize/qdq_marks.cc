@@ -87,7 +87,8 @@ class QdqMarker {
     BiasMark mark{
         .node = node, .bias = bias, .copy = bias, .input = input, .weight = weight, .beta = beta};
     // Its scale follows from the other inputs, so each reader needs a bias of its own.
-    if (bias_copies_.contains(bias)) mark.copy = namer_.copy_of(bias);
+    const bool is_shared = !in_.is_parity() && facts_.index().uses(bias).size() > 1;
+    if (is_shared || bias_copies_.contains(bias)) mark.copy = namer_.copy_of(bias);
     bias_copies_.insert(mark.copy);
     marks_.biases.push_back(std::move(mark));
   }

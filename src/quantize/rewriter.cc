@@ -106,19 +106,27 @@ ParamNames Rewriter::add_conversion(const TensorPlan& tensor) {
   return names;
 }
 
-void Rewriter::add_bias(const BiasPlan& bias) {
-  const Initializer* source = constant(bias.copy);
-  if (source == nullptr) source = constant(bias.bias);
-  if (source == nullptr) {
-    throw Error(ErrorCode::kInvalidArgument, "plan: the model has no bias '" + bias.bias + "'");
+const Initializer& Rewriter::bias_source(const BiasPlan& bias) const {
+  for (const std::string* name : {&bias.copy, &bias.bias}) {
+    if (const Initializer* source = constant(*name)) return *source;
   }
+  throw Error(ErrorCode::kInvalidArgument, "plan: the model has no bias '" + bias.bias + "'");
+}
+
+std::optional<std::size_t> Rewriter::bias_axis(const BiasPlan& bias) const {
+  if (bias.scales.size() < 2) return std::nullopt;
+  if (plan_.config.profile == QuantizationProfile::kOnnxRuntime132) return 0;
+  return bias_source(bias).value.rank() - 1;
+}
+
+void Rewriter::add_bias(const BiasPlan& bias) {
+  const Tensor values = bias_source(bias).value;
   Tensor integers;
   if (bias.zeroed) {
-    integers = Tensor::of(source->value.dims(),
-                          std::vector<std::int32_t>(source->value.element_count(), 0));
+    integers = Tensor::of(values.dims(), std::vector<std::int32_t>(values.element_count(), 0));
   } else {
-    integers = in_context("bias '" + bias.bias + "'",
-                          [&] { return quantize_bias(source->value, bias.scales); });
+    integers =
+        in_context("bias '" + bias.bias + "'", [&] { return quantize_bias(values, bias.scales); });
   }
   const std::string name = quantized_name(bias.copy);
   const auto count = static_cast<std::int64_t>(bias.scales.size());

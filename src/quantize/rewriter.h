@@ -2,6 +2,7 @@
 // its nodes at the end.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -48,6 +49,9 @@ class Rewriter {
   void add_params(const TensorPlan& tensor);
   /// Adds those of the tensor's conversion, which it has.
   ParamNames add_conversion(const TensorPlan& tensor);
+  /// The axis of a bias along which its scales lie; nothing when it has one. A Gemm's bias may be
+  /// [1, N]; the peer says axis 0 even then.
+  [[nodiscard]] std::optional<std::size_t> bias_axis(const BiasPlan& bias) const;
   /// Adds the integers, scale and zero point of a bias, by the names ONNX Runtime gives them.
   void add_bias(const BiasPlan& bias);
 
@@ -55,6 +59,7 @@ class Rewriter {
   Model finish(bool keep_unused_constants = false);
 
  private:
+  [[nodiscard]] const Initializer& bias_source(const BiasPlan& bias) const;
   void drop_unused_constants();
   void drop_stale_types();
 

@@ -91,6 +91,8 @@ Obstacle matrix_obstacle(const Node& node, const GraphFacts& facts) {
   if (node.float_attribute("alpha", 1.0F) != 1.0F) return {LeaveReason::kUnsupportedForm, "alpha"};
   if (node.int_attribute("transA", 0) != 0) return {LeaveReason::kUnsupportedForm, "transA"};
   if (bias.empty()) return {};
+  const float beta = node.float_attribute("beta", 1.0F);
+  if (beta != 1.0F && beta != 0.0F) return {LeaveReason::kUnsupportedForm, "beta"};
   const auto columns = weight->value.dims()[node.int_attribute("transB", 0) != 0 ? 0 : 1];
   const auto count = static_cast<std::int64_t>(facts.constant(bias)->value.element_count());
   if (count != columns) return {LeaveReason::kUnsupportedForm, "broadcast bias"};
@@ -103,6 +105,10 @@ Obstacle form_obstacle(const Node& node, const GraphFacts& facts) {
   };
   if (node.op_type == "Resize" && node.string_attribute("mode", "nearest") != "nearest")
     return unsupported("interpolation");
+  // 0 is exact under every range; another value may lie outside of the input's.
+  if (node.op_type == "Pad" && !node.input(2).empty() &&
+      constant_scalar(facts, node.input(2)) != 0.0F)
+    return unsupported("pad value");
   if (node.op_type == "MaxPool" && node.outputs.size() > 1) return unsupported("second output");
   if (node.op_type == "AveragePool" && node.find_attribute("dilations") != nullptr)
     return unsupported("dilations");

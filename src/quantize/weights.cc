@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "planish/base/error.h"
 #include "quantize/overrides.h"
@@ -143,6 +144,25 @@ bool adjust_weight_for_bias(TensorPlan& weight, float input_scale, const Tensor&
     float& scale = weight.params[i].scale;
     const float needed =
         weight_scale_for_bias(input_scale, scale, smallest, weight.scale_dtype, rounding);
+    raised = raised || needed != scale;
+    scale = needed;
+  }
+  return raised;
+}
+
+bool make_room_for_bias(TensorPlan& weight, float input_scale, const Tensor& weight_values,
+                        const Tensor& bias) {
+  const std::vector<float> values = bias.to_floats();
+  if (values.empty() || (weight.axis && values.size() != weight.params.size())) return false;
+  const auto absmax = [](float most, float value) { return std::max(most, std::abs(value)); };
+  const float largest = std::accumulate(values.begin(), values.end(), 0.0F, absmax);
+  const std::size_t products = weight_values.element_count() / values.size();
+  bool raised = false;
+  for (std::size_t i = 0; i < weight.params.size(); ++i) {
+    const double smallest =
+        smallest_bias_scale(weight.axis ? std::abs(values[i]) : largest, products);
+    float& scale = weight.params[i].scale;
+    const float needed = weight_scale_for_bias(input_scale, scale, smallest, weight.scale_dtype);
     raised = raised || needed != scale;
     scale = needed;
   }

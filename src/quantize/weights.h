@@ -43,6 +43,11 @@ TensorPlan plan_operand(const Initializer& initializer, const QuantizationConfig
 bool adjust_weight_for_bias(TensorPlan& weight, float input_scale, const Tensor& bias,
                             HalfRounding rounding = HalfRounding::kUp);
 
+/// The same under profile best, for weights of any integer type: int32 must hold the bias and the
+/// sum of products besides, which integer kernels add to it.
+bool make_room_for_bias(TensorPlan& weight, float input_scale, const Tensor& weight_values,
+                        const Tensor& bias);
+
 /// input_scale * weight scale * beta in the arithmetic of `scale_dtype`, one per weight scale.
 std::vector<float> bias_scales(float input_scale, const TensorPlan& weight, float beta,
                                DType scale_dtype);

@@ -95,6 +95,8 @@ Tensor quantize_bias(const Tensor& bias, std::span<const float> scales);
 /// channel.
 double smallest_bias_scale(double absmax);
 double smallest_bias_scale(float absmax, DType bias_dtype = DType::kFloat32);
+/// The same with room beside the bias for the sum of `products` products of 8-bit integers.
+double smallest_bias_scale(float absmax, std::size_t products);
 
 enum class HalfRounding {
   kUp,       // what is stored as float16 is not less than what is needed

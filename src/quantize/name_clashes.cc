@@ -1,0 +1,127 @@
+#include "quantize/name_clashes.h"
+
+#include <array>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "planish/graph/graph_index.h"
+
+namespace planish::quantize_detail {
+namespace {
+
+/// How names go on that quantization derives from others (names.h, gemm_split.cc,
+/// apply_dynamic.cc).
+constexpr std::array<std::string_view, 9> kContinuations{"_scale",
+                                                         "_zero_point",
+                                                         "_quant",
+                                                         "quant",
+                                                         "_QuantizeLinear",
+                                                         "_DequantizeLinear",
+                                                         "_output_quantized",
+                                                         "_bias_",
+                                                         "_MatMul"};
+
+using Rename = std::function<void(std::string&)>;
+
+/// Calls rename(name) for every name of a value, in `graph` and in the graphs inside it. Bodies
+/// that read a value of an outer graph, and those that have one of the same name, stay as they were
+/// related: all equal names change alike.
+void for_each_value_name(Graph& graph, const Rename& rename) {
+  for_each_graph(graph, [&](Graph& inner) {
+    for (auto* infos : {&inner.inputs, &inner.outputs, &inner.values}) {
+      for (ValueInfo& info : *infos) rename(info.name);
+    }
+    for (Initializer& initializer : inner.initializers) rename(initializer.name);
+    for (SparseInitializer& sparse : inner.sparse_initializers) rename(sparse.values.name);
+    for (QuantizationAnnotation& annotation : inner.quantization_annotations) {
+      rename(annotation.tensor_name);
+      for (auto& [role, tensor] : annotation.parameters) rename(tensor);
+    }
+    for (Node& node : inner.nodes) {
+      for (auto* names : {&node.inputs, &node.outputs}) {
+        for (std::string& name : *names) {
+          if (!name.empty()) rename(name);
+        }
+      }
+    }
+  });
+}
+
+/// The end of the model's own names while new ones are derived from them, which end otherwise.
+constexpr char kOwn = '\x1f';
+
+QuantizationPlan marked(QuantizationPlan plan, const Rename& mark) {
+  const auto mark_if_any = [&](std::string& name) {
+    if (!name.empty()) mark(name);
+  };
+  for (TensorPlan& tensor : plan.tensors) {
+    mark_if_any(tensor.tensor);
+    mark_if_any(tensor.shares);
+  }
+  for (BiasPlan& bias : plan.biases) {
+    mark_if_any(bias.bias);
+    mark_if_any(bias.copy);
+  }
+  return plan;
+}
+
+void number_equal_node_names(Graph& graph) {
+  NameScope names(graph);
+  std::unordered_set<std::string> seen;
+  for_each_graph(graph, [&](Graph& inner) {
+    for (Node& node : inner.nodes) {
+      if (!node.name.empty() && !seen.insert(node.name).second) node.name = names.fresh(node.name);
+    }
+  });
+}
+
+}  // namespace
+
+bool may_clash(const Graph& graph) {
+  std::unordered_set<std::string_view> names;
+  for_each_graph(graph, [&](const Graph& inner) {
+    for (const ValueInfo& input : inner.inputs) names.insert(input.name);
+    for (const Initializer& initializer : inner.initializers) names.insert(initializer.name);
+    for (const Node& node : inner.nodes) {
+      names.insert(node.name);
+      names.insert(node.outputs.begin(), node.outputs.end());
+    }
+  });
+  for (const std::string_view name : names) {
+    for (const std::string_view continuation : kContinuations) {
+      const std::size_t at = name.rfind(continuation);
+      if (at != std::string_view::npos && at > 0 && names.contains(name.substr(0, at))) return true;
+    }
+  }
+  return false;
+}
+
+Model apply_without_clashes(const QuantizationPlan& plan, const Model& model, Apply apply) {
+  const Rename mark = [](std::string& name) { name += kOwn; };
+  Model own = model;
+  for_each_value_name(own.graph, mark);
+  Model quantized = apply(marked(plan, mark), own);
+
+  std::unordered_set<std::string> taken;
+  for_each_value_name(own.graph, [&](std::string& name) { taken.insert(name); });
+  std::unordered_map<std::string, std::string> final_names;
+  NameScope names(model.graph);
+  for_each_value_name(quantized.graph, [&](std::string& name) {
+    const auto [found, is_new] = final_names.try_emplace(name);
+    if (is_new) {
+      std::string plain = name;
+      std::erase(plain, kOwn);
+      found->second = taken.contains(name) ? std::move(plain) : names.fresh(plain);
+    }
+    name = found->second;
+  });
+  for (Node& node : quantized.graph.nodes) std::erase(node.name, kOwn);
+  number_equal_node_names(quantized.graph);
+  return quantized;
+}
+
+}  // namespace planish::quantize_detail

@@ -1,0 +1,207 @@
+// Models that profile best must not get wrong, each found by random models (tests/random_models).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "planish/quantize/plan.h"
+#include "support/graph_builder.h"
+#include "support/random_tensor.h"
+
+namespace planish {
+namespace {
+
+using test::GraphBuilder;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::Not;
+
+constexpr DType kFloat = DType::kFloat32;
+constexpr QuantizationFormat kFormats[] = {QuantizationFormat::kQdq,
+                                           QuantizationFormat::kQOperator};
+
+QuantizationPlan plan_of(const Model& model, const QuantizationConfig& config) {
+  CalibrationTable table;
+  for (const std::string& tensor : calibration_targets(model, config)) {
+    table.ranges[tensor] = {-1.0F, 1.0F};
+  }
+  return plan_quantization(model, table, config);
+}
+
+Model quantized(const Model& model, const QuantizationConfig& config) {
+  return apply(plan_of(model, config), model);
+}
+
+const Node& node_named(const Model& model, const std::string& name) {
+  return *std::ranges::find(model.graph.nodes, name, &Node::name);
+}
+
+const Node& maker_of(const Model& model, const std::string& value) {
+  return *std::ranges::find_if(model.graph.nodes,
+                               [&](const Node& node) { return node.output(0) == value; });
+}
+
+const Initializer* constant(const Model& model, const std::string& name) {
+  const auto found = std::ranges::find(model.graph.initializers, name, &Initializer::name);
+  return found == model.graph.initializers.end() ? nullptr : &*found;
+}
+
+/// x → Conv a (bias b) → Resize y by the scales b, which are a bias as well.
+Model bias_that_is_read_as_scales() {
+  return GraphBuilder()
+      .input("x", kFloat, {1, 3, 4, 4})
+      .initializer("w", test::random_tensor({4, 3, 1, 1}, 1))
+      .initializer<float>("b", {4}, {1, 1, 2, 2})
+      .node("Conv", {"x", "w", "b"}, {"a"}, {}, "conv")
+      .value("a", kFloat, {1, 4, 4, 4})
+      .node("Resize", {"a", "", "b"}, {"y"}, {{"mode", "nearest"}}, "resize")
+      .output("y", kFloat, {1, 4, 8, 8})
+      .model();
+}
+
+TEST(RobustPlan, GivesABiasThatOthersReadIntegersOfItsOwn) {
+  for (const QuantizationFormat format : kFormats) {
+    const Model model =
+        quantized(bias_that_is_read_as_scales(), QuantizationConfig{.format = format});
+    ASSERT_NE(constant(model, "b"), nullptr) << name_of(format);
+    EXPECT_EQ(constant(model, "b")->value, constant(bias_that_is_read_as_scales(), "b")->value);
+    EXPECT_EQ(node_named(model, "resize").input(2), "b");
+  }
+}
+
+TEST(RobustPlan, PutsTheScalesOfARowOfBiasesAlongTheRow) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 4})
+                          .initializer("w", test::random_tensor({4, 3}, 1))
+                          .initializer("b", test::random_tensor({1, 3}, 2))
+                          .node("Gemm", {"x", "w", "b"}, {"y"}, {}, "gemm")
+                          .output("y", kFloat, {1, 3})
+                          .model();
+  const Model written = quantized(model, {});
+  const Node& bias = maker_of(written, node_named(written, "gemm").input(2));
+  EXPECT_EQ(bias.op_type, "DequantizeLinear");
+  EXPECT_EQ(bias.int_attribute("axis", -1), 1);
+}
+
+TEST(RobustPlan, GivesAStackOfMatricesOneScale) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 2, 4})
+                          .initializer("w", test::random_tensor({1, 4, 3}, 1))
+                          .node("MatMul", {"x", "w"}, {"y"})
+                          .output("y", kFloat, {1, 2, 3})
+                          .model();
+  for (const QuantizationFormat format : kFormats) {
+    EXPECT_EQ(plan_of(model, QuantizationConfig{.format = format}).find("w")->axis, std::nullopt);
+  }
+}
+
+TEST(RobustPlan, LeavesAGemmThatScalesItsBias) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 4})
+                          .initializer("w", test::random_tensor({4, 3}, 1))
+                          .initializer("b", test::random_tensor({3}, 2))
+                          .node("Gemm", {"x", "w", "b"}, {"y"}, {{"beta", 2.0F}})
+                          .output("y", kFloat, {1, 3})
+                          .model();
+  EXPECT_EQ(plan_of(model, {}).nodes.front().code, LeaveReason::kUnsupportedForm);
+}
+
+TEST(RobustPlan, LeavesAPadWhoseValueTheInputsRangeMayNotHold) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 4, 4, 4})
+                          .initializer("w", test::random_tensor({4, 4, 1, 1}, 1))
+                          .initializer<std::int64_t>("pads", {8}, {0, 0, 1, 1, 0, 0, 1, 1})
+                          .initializer<float>("value", {}, {7.0F})
+                          .node("Conv", {"x", "w"}, {"a"}, {}, "before")
+                          .value("a", kFloat, {1, 4, 4, 4})
+                          .node("Pad", {"a", "pads", "value"}, {"p"}, {}, "pad")
+                          .value("p", kFloat, {1, 4, 6, 6})
+                          .node("Conv", {"p", "w"}, {"y"}, {}, "after")
+                          .output("y", kFloat, {1, 4, 6, 6})
+                          .model();
+  QuantizationConfig config;
+  config.format = QuantizationFormat::kQOperator;
+  EXPECT_EQ(plan_of(model, config).nodes.at(1).code, LeaveReason::kUnsupportedForm);
+}
+
+TEST(RobustPlan, LetsNodesThatAreLeftReadWhatTheyRead) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 4, 4, 4})
+                          .initializer("w", test::random_tensor({4, 4, 1, 1}, 1))
+                          .node("Conv", {"x", "w"}, {"a"}, {}, "conv")
+                          .value("a", kFloat, {1, 4, 4, 4})
+                          .node("Tanh", {"x"}, {"t"}, {}, "tanh")
+                          .value("t", kFloat, {1, 4, 4, 4})
+                          .node("Div", {"t", "w"}, {"z"}, {}, "div")
+                          .output("z", kFloat, {4, 4, 4, 4})
+                          .output("a", kFloat, {1, 4, 4, 4})
+                          .model();
+  for (const QuantizationFormat format : kFormats) {
+    const Model written = quantized(model, QuantizationConfig{.format = format});
+    EXPECT_THAT(node_named(written, "tanh").inputs, ElementsAre("x")) << name_of(format);
+    EXPECT_THAT(node_named(written, "div").inputs, ElementsAre("t", "w")) << name_of(format);
+  }
+}
+
+TEST(RobustPlan, LeavesRoomForTheProductsBesideABias) {
+  // Weights so small that, at their own scale, int32 could not hold the biases.
+  const std::size_t products = 64 * 3 * 3;
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 64, 8, 8})
+                          .initializer("w", test::random_tensor({4, 64, 3, 3}, 1, -1e-7F, 1e-7F))
+                          .initializer("b", test::random_tensor({4}, 2))
+                          .node("Conv", {"x", "w", "b"}, {"y"})
+                          .output("y", kFloat, {1, 4, 6, 6})
+                          .model();
+  for (const DType weight : {DType::kInt8, DType::kUInt8}) {
+    for (const Granularity weights : {Granularity::kPerChannel, Granularity::kPerTensor}) {
+      for (const QuantizationFormat format : kFormats) {
+        QuantizationConfig config{.format = format, .weights = weights};
+        config.weight = weight;
+        const QuantizationPlan plan = plan_of(model, config);
+        const auto values = constant(model, "b")->value.values<float>();
+        const std::vector<float>& scales = plan.biases.at(0).scales;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          const double integer =
+              std::abs(values[i]) / static_cast<double>(scales[scales.size() == 1 ? 0 : i]);
+          EXPECT_LE(integer + 255.0 * 255.0 * products, std::numeric_limits<std::int32_t>::max())
+              << short_name_of(weight) << ' ' << name_of(weights) << ' ' << name_of(format);
+        }
+      }
+    }
+  }
+}
+
+TEST(RobustPlan, KeepsTheNamesOfTheModelWhereItsOwnWouldBeTheSame) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 4, 4, 4})
+                          .input("x_scale", kFloat, {1})
+                          .initializer("w", test::random_tensor({4, 4, 1, 1}, 1))
+                          .node("Conv", {"x", "w"}, {"x_quantized"}, {}, "x_QuantizeLinear")
+                          .value("x_quantized", kFloat, {1, 4, 4, 4})
+                          .node("Mul", {"x_quantized", "x_scale"}, {"y"}, {}, "mul")
+                          .output("y", kFloat, {1, 4, 4, 4})
+                          .model();
+  QuantizationConfig config;
+  config.op_types = {"Conv"};
+  for (const QuantizationFormat format : kFormats) {
+    config.format = format;
+    const Model written = quantized(model, config);
+    EXPECT_EQ(written.graph.inputs, model.graph.inputs);
+    EXPECT_EQ(constant(written, "x_scale"), nullptr);
+    EXPECT_EQ(node_named(written, "mul").input(1), "x_scale");
+    std::vector<std::string> names;
+    for (const Node& node : written.graph.nodes) {
+      EXPECT_THAT(names, Not(Contains(node.name)));
+      names.push_back(node.name);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace planish
