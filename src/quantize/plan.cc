@@ -58,6 +58,24 @@ Model raised(const Model& model, const QuantizationConfig& config) {
   return quantize_detail::raise_opset(model, quantize_detail::raised_opset(model.opset(), config));
 }
 
+/// CPUs have no kernels between float16 and integers: of a model with float16 weights alone profile
+/// best would leave every node.
+void require_float32(const Model& model, const GraphFacts& facts) {
+  const Node* halves = nullptr;
+  for (const Node& node : model.graph.nodes) {
+    if (!node.is("Conv") && !node.is("MatMul") && !node.is("Gemm")) continue;
+    const Initializer* weight = facts.constant(node.input(1));
+    if (weight == nullptr) continue;
+    if (weight->value.dtype() == DType::kFloat32) return;
+    if (weight->value.dtype() == DType::kFloat16 && halves == nullptr) halves = &node;
+  }
+  if (halves == nullptr) return;
+  throw Error(ErrorCode::kUnsupported,
+              "the model has float16 weights ('" + halves->input(1) +
+                  "'); expected float32: quantize the model it was made from, or convert it to "
+                  "float32 first");
+}
+
 Ranges ranges_of(const Model& model, const GraphFacts& facts, const CalibrationTable& table,
                  const QuantizationConfig& config, const std::vector<NodeDecision>& decisions) {
   return quantize_detail::adjusted_ranges(model.graph, facts, table,
@@ -123,6 +141,7 @@ QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& t
   if (is_best(config)) require_opset(model, config);
   const GraphFacts facts(model.graph);
   quantize_detail::validate_overrides(config, facts);
+  if (is_best(config)) require_float32(model, facts);
   if (is_dynamic(config)) {
     const Ranges none;
     return quantize_detail::plan_dynamic(PlanInput{model, facts, config, none});

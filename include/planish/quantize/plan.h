@@ -109,7 +109,7 @@ struct QuantizationPlan {
 /// `table` (not read in dynamic mode). Reads weights, changes nothing.
 /// @throws Error(kInvalidArgument): config; a range that is missing under profile onnxruntime-1.32
 ///   in QDQ (under profile best the node is left). Error(kUnsupported): an opset that has no
-///   quantized operators of the kind asked for.
+///   quantized operators of the kind asked for; under profile best, weights of float16 only.
 QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& table,
                                    const QuantizationConfig& config);
 

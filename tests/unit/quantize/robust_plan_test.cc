@@ -11,6 +11,7 @@
 #include "planish/quantize/plan.h"
 #include "support/graph_builder.h"
 #include "support/random_tensor.h"
+#include "support/throws.h"
 
 namespace planish {
 namespace {
@@ -109,6 +110,20 @@ TEST(RobustPlan, LeavesAGemmThatScalesItsBias) {
                           .output("y", kFloat, {1, 3})
                           .model();
   EXPECT_EQ(plan_of(model, {}).nodes.front().code, LeaveReason::kUnsupportedForm);
+}
+
+TEST(RobustPlan, AsksForFloat32WhereAllWeightsAreFloat16) {
+  const Model model = GraphBuilder()
+                          .input("x", DType::kFloat16, {1, 4})
+                          .initializer("w", test::random_bits(DType::kFloat16, {4, 3}, 1))
+                          .node("MatMul", {"x", "w"}, {"y"})
+                          .output("y", DType::kFloat16, {1, 3})
+                          .model();
+  for (const QuantizationMode mode : {QuantizationMode::kStatic, QuantizationMode::kDynamic}) {
+    EXPECT_TRUE(test::throws(ErrorCode::kUnsupported,
+                             [&] { plan_of(model, QuantizationConfig{.mode = mode}); },
+                             {"float16", "'w'", "float32"}));
+  }
 }
 
 TEST(RobustPlan, LeavesAPadWhoseValueTheInputsRangeMayNotHold) {
