@@ -56,6 +56,19 @@ bool is_16_bit(DType dtype) { return dtype == DType::kUInt16 || dtype == DType::
 
 [[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::kInvalidArgument, why); }
 
+/// What runs, but not as a user of `target` expects.
+void validate_for_target(const QuantizationConfig& config) {
+  const TargetRow& target = row_of(config.target);
+  if (config.activation == DType::kInt8 && target.activation != DType::kInt8)
+    refuse("s8 activations on " + std::string(target.name) +
+           ": no kernel multiplies them, and the model would be slower than FP32; use u8, or name "
+           "another target");
+  if (target.u8s8_saturates && config.activation == DType::kUInt8 &&
+      config.weight == DType::kInt8 && config.symmetric_weights == false)
+    refuse("asymmetric s8 weights on " + std::string(target.name) +
+           ": its sums of products saturate whatever the scale; use symmetric ones, or u8");
+}
+
 }  // namespace
 
 std::string_view name_of(QuantizationMode mode) { return name_in(kModes, mode); }
@@ -96,6 +109,7 @@ void validate(const QuantizationConfig& config) {
   if (dynamic && config.activation != DType::kUInt8)
     refuse("dynamic mode measures activations as u8; " + short_name_of(config.activation) +
            " was asked for");
+  if (config.profile == QuantizationProfile::kBest) validate_for_target(config);
   for (const std::string& name : config.include_nodes) {
     if (std::ranges::count(config.exclude_nodes, name) > 0)
       refuse("node '" + name + "' is both included and excluded");
@@ -107,6 +121,7 @@ Json to_json(const QuantizationConfig& config) {
   json["mode"] = name_of(config.mode);
   if (config.mode == QuantizationMode::kStatic) json["format"] = name_of(config.format);
   json["profile"] = name_of(config.profile);
+  if (config.profile == QuantizationProfile::kBest) json["target"] = name_of(config.target);
   json["activation"] = short_name_of(config.activation);
   json["weight"] = short_name_of(config.weight);
   json["weights"] = name_of(config.weights);

@@ -9,6 +9,7 @@
 #include "quantize/opset_raise.h"
 #include "quantize/overrides.h"
 #include "quantize/planners.h"
+#include "quantize/reduce_ranges.h"
 #include "quantize/selection.h"
 
 namespace planish {
@@ -151,9 +152,12 @@ QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& t
   if (is_best(config))
     quantize_detail::select_best_static(model, facts, config, &ranges, decisions);
   PlanInput input{model, facts, config, ranges, std::move(decisions)};
-  return config.format == QuantizationFormat::kQdq
-             ? quantize_detail::plan_qdq(std::move(input))
-             : quantize_detail::plan_qoperator(std::move(input));
+  QuantizationPlan plan = config.format == QuantizationFormat::kQdq
+                              ? quantize_detail::plan_qdq(std::move(input))
+                              : quantize_detail::plan_qoperator(std::move(input));
+  plan.reductions =
+      quantize_detail::reduce_ranges(model.graph, plan.nodes, config, plan.tensors, plan.biases);
+  return plan;
 }
 
 Model apply(const QuantizationPlan& plan, const Model& model) {

@@ -6,6 +6,7 @@
 #include "quantize/gemm_split.h"
 #include "quantize/overrides.h"
 #include "quantize/planners.h"
+#include "quantize/reduce_ranges.h"
 #include "quantize/selection.h"
 #include "quantize/weights.h"
 
@@ -238,6 +239,8 @@ QuantizationPlan plan_dynamic(PlanInput input) {
   plan.config = input.config;
   plan.nodes = std::move(decisions);
   plan.tensors = planner.take_tensors();
+  plan.reductions = reduce_ranges(split.model.graph, planner.decisions(), input.config,
+                                  plan.tensors, plan.biases);
   return plan;
 }
 

@@ -114,6 +114,14 @@ std::string to_string(const QuantizationPlan& plan) {
             (bias.scales.size() == 1 ? " scale" : " scales") +
             ", first: " + shortest(bias.scales.front()) + "\n";
   }
+  if (plan.reductions.empty()) return text;
+  text += "saturation: " + explain(plan.reductions, plan.config.target) + "\n";
+  for (const RangeReduction& weight : plan.reductions) {
+    if (weight.reduced == 0) continue;
+    text += "  " + weight.op_type + " '" + weight.node + "': " + std::to_string(weight.reduced) +
+            " of " + std::to_string(weight.channels) + ", up to " + shortest(weight.largest_ratio) +
+            "x\n";
+  }
   return text;
 }
 
@@ -154,6 +162,7 @@ Json to_json(const QuantizationPlan& plan) {
     biases.push_back(Json{{"bias", bias.bias}, {"as", bias.copy}, {"scales", bias.scales}});
   }
   json["biases"] = std::move(biases);
+  if (!plan.reductions.empty()) json["saturation"] = to_json(plan.reductions, plan.config.target);
   return json;
 }
 

@@ -10,6 +10,7 @@
 
 #include "planish/base/json_fwd.h"
 #include "planish/graph/dtype.h"
+#include "planish/quantize/target.h"
 #include "planish/quantize/tensor_overrides.h"
 
 namespace planish {
@@ -50,11 +51,14 @@ struct QuantizationConfig {
   QuantizationMode mode = QuantizationMode::kStatic;
   QuantizationFormat format = QuantizationFormat::kQdq;  // kQOperator for runtimes without fusion
   QuantizationProfile profile = QuantizationProfile::kBest;
-  DType activation = DType::kUInt8;  // kInt8 for Arm; slow on x86. 16 bits: QDQ, opset >= 21 only
+  /// The CPU that will run the model. Profile best refuses activations that have no kernels there,
+  /// and raises the scale of weight channels whose sums could saturate there (docs/targets.md).
+  Target target = Target::kAvx2;  // right on every CPU; target_of_isa() of the one that will serve
+  DType activation = DType::kUInt8;  // kInt8 for Arm. 16 bits: QDQ, opset >= 21 only
   DType weight = DType::kInt8;       // kUInt8 loses about half a bit; for runtimes that want it
   Granularity weights = Granularity::kPerChannel;
-  /// Weights on half of the integers [reduce_range]: for AVX2 without VNNI, whose 16-bit sums of
-  /// products saturate otherwise.
+  /// All weights on half of the integers [reduce_range]: the blunt way to what `target` does
+  /// channel by channel; for runtimes whose order of products is another.
   bool reduce_range = false;
   /// Activation ranges symmetric about 0 [ActivationSymmetric]: for kernels without zero points.
   /// Costs a bit of resolution after ReLU, and keeps Relu and Clip nodes in the graph.
@@ -106,7 +110,8 @@ struct QuantizationConfig {
 
 /// @throws Error(kInvalidArgument) on choices that exclude each other, saying which and why:
 ///   S8 activations with U8 weights; 16 bits outside QDQ; dynamic with S8 activations; a node both
-///   included and excluded.
+///   included and excluded; under profile best, S8 activations on a target without kernels for
+///   them, and asymmetric S8 weights where U8S8 kernels saturate.
 void validate(const QuantizationConfig& config);
 
 /// All fields that differ from nothing: what a report or a plan shows.

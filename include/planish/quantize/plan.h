@@ -14,6 +14,7 @@
 #include "planish/quantize/calibration_table.h"
 #include "planish/quantize/config.h"
 #include "planish/quantize/params.h"
+#include "planish/quantize/range_reduction.h"
 
 namespace planish {
 
@@ -100,6 +101,7 @@ struct QuantizationPlan {
   std::vector<NodeDecision> nodes = {};
   std::vector<TensorPlan> tensors = {};
   std::vector<BiasPlan> biases = {};
+  std::vector<RangeReduction> reductions = {};  // weights that could saturate, in node order
 
   [[nodiscard]] const TensorPlan* find(std::string_view tensor) const;
   friend bool operator==(const QuantizationPlan&, const QuantizationPlan&) = default;
