@@ -1,7 +1,6 @@
 // The order in which the real kernels add products, and the least scale at which none saturates.
 #include "quantize/pair_sums.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -46,6 +45,12 @@ std::size_t count_of(const std::vector<std::int64_t>& dims) {
 std::vector<Tensor> run(const GraphBuilder& builder, Tensor input) {
   const NamedTensor named{"x", std::move(input)};
   return open_session(builder.model())->run(std::span(&named, 1));
+}
+
+template <typename T>
+std::vector<T> elements(const Tensor& tensor) {
+  const auto values = tensor.values<T>();
+  return {values.begin(), values.end()};
 }
 
 /// The weights of one sum, in the order of `layout`.
@@ -99,8 +104,7 @@ TEST(SumLayout, IsThatOfMatMulInteger) {
         .node("MatMulInteger", {"x", "w", "xz", "wz"}, {"y"})
         .output("y", DType::kInt32, {p.m, p.n});
     const auto y = run(builder, Tensor::of({p.m, p.k}, p.x));
-    EXPECT_THAT(y[0].values<std::int32_t>(),
-                testing::ElementsAreArray(p.sums(builder.graph().nodes[0])));
+    EXPECT_EQ(elements<std::int32_t>(y[0]), p.sums(builder.graph().nodes[0]));
   }
 }
 
@@ -126,7 +130,7 @@ TEST(SumLayout, IsThatOfQLinearMatMul) {
     for (const std::int32_t sum : p.sums(builder.graph().nodes[0])) {
       expected.push_back(test::requantize(sum, w_scale, 128));
     }
-    EXPECT_THAT(y[0].values<std::uint8_t>(), testing::ElementsAreArray(expected));
+    EXPECT_EQ(elements<std::uint8_t>(y[0]), expected);
   }
 }
 
@@ -221,8 +225,7 @@ struct Convolution {
     builder.node("QLinearConv", {"x", "one", "xz", "w", "ws", "wz", "one", "yz"}, {"y"}, attributes)
         .output("y", DType::kUInt8, {1, groups * out, output_size(), output_size()});
     const auto y = run(builder, Tensor::of({1, groups * in, size, size}, x));
-    const auto values = y[0].values<std::uint8_t>();
-    return {values.begin(), values.end()};
+    return elements<std::uint8_t>(y[0]);
   }
 
   using Attributes = test::Attributes;
