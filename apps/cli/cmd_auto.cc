@@ -24,6 +24,7 @@ struct Options {
   AutoConfig config;
   MethodOptions ranges{AutoConfig{}.calibration_method};
   DataOptions samples;
+  TargetOption target;
 };
 
 /// "90", "90s", "10m", "1h" in seconds.
@@ -116,6 +117,7 @@ int run(Options& options, const Context& context) {
   config.max_calibration_samples = data.max_samples;
   config.calibration_method = options.ranges.method();
   config.range_options = options.ranges.ranges;
+  config.target = options.target.target();
   if (!options.eval_data.empty()) config.eval_data = options.eval_data;
   if (!options.labels.empty()) config.labels = options.labels;
   if (!options.budget.empty()) config.budget_seconds = parse_duration(options.budget);
@@ -185,6 +187,7 @@ Command auto_command() {
             ->delimiter(',')
             ->capture_default_str();
         options->ranges.declare(app);
+        options->target.declare(app);
         options->samples.declare(app);
         return [options](const Context& context) { return run(*options, context); };
       }};

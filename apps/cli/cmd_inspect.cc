@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "command.h"
+#include "options.h"
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/bench/bench.h"
@@ -23,6 +24,7 @@ struct Options {
   bool nodes = false;
   bool optimized = false;
   bool no_measure = false;
+  TargetOption target;
 };
 
 /// What `inspect` says of one model.
@@ -34,6 +36,7 @@ struct Inspection {
 
 InspectConfig config_from(const Options& options) {
   InspectConfig config;
+  config.target = options.target.target();
   for (const std::string& text : options.dims) {
     const std::size_t equals = text.find('=');
     std::int64_t number = 0;
@@ -150,6 +153,18 @@ void print_optimized(std::ostream& out, const LintReport& lint) {
   table.print(out);
 }
 
+void print_reductions(std::ostream& out, const InspectReport& report, bool each_node) {
+  const std::vector<RangeReduction>& reductions =
+      report.already_quantized ? report.retarget.reductions : report.reductions;
+  if (totals_of(reductions).reduced == 0) return;
+  out << "\non " << name_of(report.target) << ": " << explain(reductions, report.target) << '\n';
+  for (const RangeReduction& weight : reductions) {
+    if (!each_node || weight.reduced == 0) continue;
+    out << "  " << weight.op_type << ' ' << weight.node << ": " << weight.reduced << " of "
+        << weight.channels << ", up to " << fixed(weight.largest_ratio, 2) << "x\n";
+  }
+}
+
 void print_report(std::ostream& out, const InspectReport& report, bool each_node) {
   print_specs(out, "input   ", report.inputs);
   print_specs(out, "output  ", report.outputs);
@@ -174,6 +189,7 @@ void print_report(std::ostream& out, const InspectReport& report, bool each_node
   }
   table.print(out);
   print_left(out, report, each_node);
+  print_reductions(out, report, each_node);
   out << '\n' << report.advice << '\n';
 }
 
@@ -234,11 +250,12 @@ Command inspect_command() {
             app.add_option("--dims", options->dims,
                            "A number for a symbolic dimension: NAME=NUMBER (repeatable)");
             app.add_flag("--nodes", options->nodes,
-                         "List every node that stays FP32, and every finding");
+                         "List every node that stays FP32 or loses range, and every finding");
             app.add_flag("--optimized", options->optimized,
                          "Show the graph that really runs, by operator");
             app.add_flag("--no-measure", options->no_measure,
                          "Do not run the model to measure what its Q/DQ nodes cost");
+            options->target.declare(app);
             return [options](const Context& context) { return run(*options, context); };
           }};
 }

@@ -9,6 +9,7 @@
 #include "planish/onnx/onnx.h"
 #include "planish/quantize/options.h"
 #include "planish/quantize/plan.h"
+#include "planish/quantize/retarget.h"
 #include "planish/runtime/session.h"
 #include "terminal.h"
 
@@ -25,7 +26,7 @@ struct Options {
   std::string mode = std::string(name_of(QuantizationConfig{}.mode));
   std::string format = std::string(name_of(QuantizationConfig{}.format));
   std::string profile = std::string(name_of(QuantizationConfig{}.profile));
-  std::string activation = short_name_of(QuantizationConfig{}.activation);
+  std::string activation;  // empty: what the target has kernels for
   std::string weight = short_name_of(QuantizationConfig{}.weight);
   bool per_channel = false;
   bool per_tensor = false;
@@ -34,6 +35,7 @@ struct Options {
   QuantizationConfig config;
   MethodOptions ranges;
   DataOptions samples;
+  TargetOption target;
 };
 
 /// Names as CLI11 has checked them, so that each of them is known.
@@ -42,7 +44,14 @@ QuantizationConfig config_from(const Options& options) {
   config.mode = quantization_mode_from(options.mode).value();
   config.format = quantization_format_from(options.format).value();
   config.profile = quantization_profile_from(options.profile).value();
-  config.activation = quantized_dtype_from(options.activation).value();
+  config.target = options.target.target();
+  // The Python quantizer knows no targets, and dynamic mode measures u8.
+  const bool by_target =
+      config.profile == QuantizationProfile::kBest && config.mode == QuantizationMode::kStatic;
+  if (!options.activation.empty())
+    config.activation = quantized_dtype_from(options.activation).value();
+  else if (by_target)
+    config.activation = row_of(config.target).activation;
   config.weight = quantized_dtype_from(options.weight).value();
   const bool peer = config.profile == QuantizationProfile::kOnnxRuntime132;
   // Each profile's own default: the Python quantizer's is per tensor.
@@ -88,8 +97,35 @@ CalibrationTable table_for(const Options& options, const Model& model,
       .table;
 }
 
+/// A model that is quantized already: nothing to calibrate, only to fit to the target.
+int run_retarget(const Options& options, const Model& model, const Context& context) {
+  if (!options.data.empty() || !options.calibration.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the model is quantized already; expected the FP32 model it was made from, or "
+                "neither --data nor --calibration, to fit it to --target");
+  }
+  const Retargeted result = retarget(model, options.target.target());
+  Json json = to_json(result.report);
+  if (!options.dry_run) {
+    // Proven to load before it is handed out.
+    open_session(result.model);
+    save_model(result.model, options.output);
+    json["output"] = options.output;
+    json["sha256"] = digest_of(result.model);
+  }
+  print(context, json, [&](std::ostream& out) {
+    out << (options.dry_run ? options.model : options.output)
+        << ": quantized already: " << explain(result.report) << '\n';
+  });
+  return kExitSuccess;
+}
+
 int run(const Options& options, const Context& context) {
   const QuantizationConfig config = config_from(options);
+  if (config.profile == QuantizationProfile::kBest) {
+    const Model model = load_model(options.model);
+    if (is_quantized(model)) return run_retarget(options, model, context);
+  }
   const bool as_it_is =
       options.no_prepare || config.profile == QuantizationProfile::kOnnxRuntime132;
   const Model model = load_for_quantization(options.model, as_it_is, context);
@@ -111,7 +147,9 @@ int run(const Options& options, const Context& context) {
   json["sha256"] = digest_of(quantized);
   print(context, json, [&](std::ostream& out) {
     out << options.output << ": " << count << " of " << plan.nodes.size() << " nodes in INT8 ("
-        << options.mode << ", " << options.format << ", " << name_of(config.weights) << ")\n";
+        << options.mode << ", " << options.format << ", " << name_of(config.weights) << ", for "
+        << name_of(config.target) << ")\n";
+    if (!plan.reductions.empty()) out << "  " << explain(plan.reductions, config.target) << '\n';
     for (const NodeDecision& node : plan.nodes) {
       if (!node.quantized)
         out << "  FP32: " << node.node << " (" << node.op_type << "): " << node.reason << '\n';
@@ -121,7 +159,9 @@ int run(const Options& options, const Context& context) {
 }
 
 void declare(CLI::App& app, Options& options) {
-  app.add_option("MODEL", options.model, "The FP32 model, an ONNX file")->required();
+  app.add_option("MODEL", options.model,
+                 "The FP32 model, an ONNX file; a quantized one is fitted to the target")
+      ->required();
   auto* calibration =
       app.add_option("--calibration", options.calibration,
                      "Ranges that `planish calibrate` wrote, or a calibration cache of "
@@ -136,9 +176,9 @@ void declare(CLI::App& app, Options& options) {
                  "qdq: Q/DQ pairs that the runtime fuses; qoperator: integer operators")
       ->check(CLI::IsMember({"qdq", "qoperator"}))
       ->capture_default_str();
-  app.add_option("--activation", options.activation, "Integers of activations; s8 is slow on x86")
-      ->check(CLI::IsMember({"u8", "s8", "u16", "s16"}))
-      ->capture_default_str();
+  app.add_option("--activation", options.activation,
+                 "Integers of activations; default: those that the target has kernels for")
+      ->check(CLI::IsMember({"u8", "s8", "u16", "s16"}));
   app.add_option("--weight", options.weight, "Integers of weights")
       ->check(CLI::IsMember({"s8", "u8", "s16", "u16"}))
       ->capture_default_str();
@@ -148,7 +188,7 @@ void declare(CLI::App& app, Options& options) {
                "One scale per weight (default of profile onnxruntime-1.32)")
       ->excludes(per_channel);
   app.add_flag("--reduce-range", options.config.reduce_range,
-               "7-bit weights, for AVX2 without VNNI");
+               "7 bits for every weight, where --target takes only what it must");
   app.add_flag("--symmetric-activations", options.config.symmetric_activations,
                "Activation ranges symmetric about 0");
   options.ranges.declare(app);
@@ -171,6 +211,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_flag("--no-prepare", options.no_prepare,
                "Quantize the graph as it is (profile onnxruntime-1.32 always does)");
   app.add_flag("--dry-run", options.dry_run, "Print the plan and write nothing");
+  options.target.declare(app);
   options.samples.declare(app);
 }
 

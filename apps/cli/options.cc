@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "planish/host/host.h"
 #include "planish/onnx/onnx.h"
 #include "planish/prepare/prepare.h"
 #include "planish/runtime/value_types.h"
@@ -44,6 +45,18 @@ void MethodOptions::declare(CLI::App& app) {
 
 CalibrationMethod MethodOptions::method() const {
   return calibration_method_from(name).value();  // CLI11 has checked the name
+}
+
+void TargetOption::declare(CLI::App& app) {
+  std::vector<std::string> names{"host"};
+  for (const TargetRow& row : kTargets) names.emplace_back(row.name);
+  app.add_option("--target", name, "The CPU that will run the model; host: this one")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+}
+
+Target TargetOption::target() const {
+  return target_from(name).value_or(target_of_isa(describe_host().isa));
 }
 
 Model load_for_quantization(const std::string& path, bool as_it_is, const Context& context) {

@@ -8,6 +8,7 @@
 #include "planish/calibrate/calibrate.h"
 #include "planish/dataset/dataset.h"
 #include "planish/graph/model.h"
+#include "planish/quantize/target.h"
 
 namespace planish::cli {
 
@@ -31,6 +32,15 @@ struct MethodOptions {
       : name(name_of(by_default)) {}
   void declare(CLI::App& app);
   [[nodiscard]] CalibrationMethod method() const;
+};
+
+/// "--target": the CPU that the model is made for.
+struct TargetOption {
+  std::string name = "host";
+
+  void declare(CLI::App& app);
+  /// That of this machine for "host".
+  [[nodiscard]] Target target() const;
 };
 
 /// The model that calibrate and quantize work on: prepared, or as it is with the types of its

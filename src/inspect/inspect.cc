@@ -60,16 +60,12 @@ std::vector<TensorSpec> specs_of(const std::vector<ValueInfo>& values,
   return specs;
 }
 
-bool is_quantization_operator(const Node& node) {
-  return node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear" ||
-         node.op_type.starts_with("QLinear") || node.op_type == "ConvInteger" ||
-         node.op_type == "MatMulInteger" || node.op_type == "DynamicQuantizeLinear";
-}
-
 /// What the static plan would do, made with pretended ranges: no data is needed to know which nodes
 /// it takes.
-QuantizationPlan forecast(const Model& model) {
-  const QuantizationConfig config;
+QuantizationPlan forecast(const Model& model, Target target) {
+  QuantizationConfig config;
+  config.target = target;
+  config.activation = row_of(target).activation;
   CalibrationTable table;
   for (const std::string& tensor : calibration_targets(model, config)) {
     table.ranges[tensor] = TensorRange{-1.0F, 1.0F};
@@ -83,7 +79,8 @@ double share(std::uint64_t part, std::uint64_t whole) {
 
 void recommend(InspectReport& report) {
   if (report.already_quantized) {
-    report.advice = "The model has quantization operators already: give planish the FP32 model";
+    report.advice = "The model is quantized already: " + explain(report.retarget);
+    if (!report.retarget.changes_nothing()) report.advice += ". `planish quantize` does that";
     return;
   }
   std::uint64_t convolution = 0;
@@ -139,7 +136,9 @@ InspectReport inspect_model(const Model& original, const InspectConfig& config) 
     report.parameters += initializer.value.element_count();
     report.weight_bytes += initializer.value.bytes().size();
   }
-  report.already_quantized = std::ranges::any_of(original.graph.nodes, is_quantization_operator);
+  report.target = config.target;
+  report.already_quantized = is_quantized(original);
+  if (report.already_quantized) report.retarget = retarget(original, config.target).report;
 
   // What quantization sees is the prepared graph: exports hide shapes and work behind constants.
   // The passes are not verified here, since nothing is handed out.
@@ -171,7 +170,8 @@ InspectReport inspect_model(const Model& original, const InspectConfig& config) 
     }
   }
   if (!report.already_quantized) {
-    const QuantizationPlan plan = forecast(model);
+    QuantizationPlan plan = forecast(model, config.target);
+    report.reductions = std::move(plan.reductions);
     for (const NodeDecision& decision : plan.nodes) {
       if (decision.quantized) {
         ++by_type[decision.op_type].quantized_nodes;
@@ -232,6 +232,11 @@ Json to_json(const InspectReport& report) {
         {{"node", node.node}, {"op", node.op_type}, {"reason", node.reason}});
   }
   json["already_quantized"] = report.already_quantized;
+  json["target"] = name_of(report.target);
+  if (report.already_quantized)
+    json["retarget"] = to_json(report.retarget);
+  else
+    json["saturation"] = to_json(report.reductions, report.target);
   json["mode"] = name_of(report.mode);
   json["advice"] = report.advice;
   return json;

@@ -28,11 +28,35 @@ Text nothing_chosen(const AutoReport& report) {
 }
 
 Text no_int8_instructions(const AutoReport& report) {
-  if (report.host.has_int8_dot_product()) return std::nullopt;
-  return "This CPU has no 8-bit dot product (VNNI, AMX, dotprod): expect 1.5x to 2.2x, and with "
-         "AVX2 "
-         "check accuracy closely, since its 16-bit sums saturate. On a CPU with VNNI the same file "
-         "reaches about 3x.";
+  const TargetRow& target = row_of(report.target);
+  if (!target.u8s8_saturates) return std::nullopt;
+  const auto expected = target.speed_up ? fmt::format("expect {:.1f}x to {:.1f}x",
+                                                      target.speed_up->low, target.speed_up->high)
+                                        : std::string("expect less than where there is one");
+  const TargetRow& vnni = row_of(Target::kAvx512Vnni);
+  return fmt::format(
+      "{} has no 8-bit dot product (VNNI, AMX, dotprod): {}. A model made for --target {} reaches "
+      "{:.1f}x to {:.1f}x there, with finer weights.",
+      target.name, expected, vnni.name, vnni.speed_up->low, vnni.speed_up->high);
+}
+
+Text ranges_reduced(const AutoReport& report) {
+  const std::vector<RangeReduction>& reductions = report.handed_out().reductions;
+  if (totals_of(reductions).reduced == 0) return std::nullopt;
+  return explain(reductions, report.target) +
+         ": its answers are the same on every CPU. See `saturation` in report.json.";
+}
+
+Text another_target(const AutoReport& report) {
+  const Target here = target_of_isa(report.host.isa);
+  if (here == report.target) return std::nullopt;
+  return fmt::format(
+      "Made for {}, measured on {}: speed there is another{}. Run `planish bench` on a machine of "
+      "the target before relying on it.",
+      name_of(report.target), name_of(here),
+      row_of(here).u8s8_saturates && !row_of(report.target).u8s8_saturates
+          ? ", and accuracy too, since sums may saturate here"
+          : "");
 }
 
 Text dynamic_not_offered(const AutoReport& report) {
@@ -133,6 +157,8 @@ struct AdviceRow {
 constexpr std::array kAdvice{
     AdviceRow{"fp32-handed-out", nothing_chosen},
     AdviceRow{"no-int8-instructions", no_int8_instructions},
+    AdviceRow{"ranges-reduced", ranges_reduced},
+    AdviceRow{"made-for-another-cpu", another_target},
     AdviceRow{"static-fits", dynamic_not_offered},
     AdviceRow{"work-left-in-fp32", work_left_in_fp32},
     AdviceRow{"preprocessing-dominates", preprocessing_dominates},

@@ -30,6 +30,7 @@ class AutoRun {
     report_.source_path = path.string();
     report_.runtime_version = runtime_version();
     report_.host = describe_host();
+    report_.target = config.target.value_or(target_of_isa(report_.host.isa));
   }
 
   AutoResult run() {
@@ -130,11 +131,11 @@ class AutoRun {
   }
 
   void inspect() {
-    report_.inspection = inspect_model(source_);
+    report_.inspection = inspect_model(source_, {.dims = {}, .target = report_.target});
     if (report_.inspection.already_quantized) {
-      throw Error(
-          ErrorCode::kUnsupported,
-          "the model has quantization operators already; expected the FP32 model it was made from");
+      throw Error(ErrorCode::kUnsupported,
+                  "the model is quantized already; expected the FP32 model it was made from "
+                  "(`planish quantize` fits a quantized model to a CPU)");
     }
   }
 
@@ -148,7 +149,7 @@ class AutoRun {
   }
 
   void calibrate_prepared() {
-    specs_ = pipeline::candidate_specs(report_.inspection, report_.host, prepared_.graph);
+    specs_ = pipeline::candidate_specs(report_.inspection, report_.target, prepared_.graph);
     std::set<std::string> targets;
     for (const CandidateSpec& spec : specs_) {
       if (spec.method != Method::kStatic) continue;
@@ -346,6 +347,7 @@ class AutoRun {
 };
 
 void AutoRun::describe(const QuantizationPlan& plan, CandidateReport& report) const {
+  report.reductions = plan.reductions;
   for (const NodeDecision& decision : plan.nodes) {
     if (decision.quantized) continue;
     report.kept_fp32.push_back(LeftNode{decision.node, decision.op_type, decision.reason});

@@ -15,14 +15,14 @@ double share_of_work(const InspectReport& inspection, std::string_view op_type) 
   return found == inspection.operators.end() ? 0.0 : found->mac_share;
 }
 
-CandidateSpec static_spec(QuantizationFormat format, const HostReport& host) {
+CandidateSpec static_spec(QuantizationFormat format, Target target) {
   CandidateSpec spec;
   spec.name = "static-" + std::string(name_of(format)) + "-per-channel";
   spec.method = Method::kStatic;
   spec.config.format = format;
-  // Without 8-bit dot products, x86 adds pairs of 8-bit products in 16 bits, which saturate.
-  spec.config.reduce_range = !host.has_int8_dot_product();
-  if (spec.config.reduce_range) spec.name += "-7bit";
+  spec.config.target = target;
+  spec.config.activation = row_of(target).activation;
+  spec.config.weight = row_of(target).weight;
   return spec;
 }
 
@@ -39,10 +39,10 @@ const Node* shallow_stem(const Graph& graph) {
 
 }  // namespace
 
-std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, const HostReport& host,
+std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Target target,
                                            const Graph& graph) {
-  std::vector<CandidateSpec> specs{static_spec(QuantizationFormat::kQdq, host),
-                                   static_spec(QuantizationFormat::kQOperator, host)};
+  std::vector<CandidateSpec> specs{static_spec(QuantizationFormat::kQdq, target),
+                                   static_spec(QuantizationFormat::kQOperator, target)};
   if (const Node* stem = shallow_stem(graph)) {
     for (std::size_t i = 0; i < 2; ++i) {
       CandidateSpec spec = specs[i];
@@ -57,6 +57,7 @@ std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, cons
     dynamic.name = "dynamic-per-channel";
     dynamic.method = Method::kDynamic;
     dynamic.config.mode = QuantizationMode::kDynamic;
+    dynamic.config.target = target;
     dynamic.config.op_types = {"MatMul", "Gemm"};
     if (inspection.mode == RecommendedMode::kDynamic)
       specs.insert(specs.begin(), dynamic);

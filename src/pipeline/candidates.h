@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "planish/host/host.h"
 #include "planish/inspect/inspect.h"
 #include "planish/pipeline/auto.h"
 #include "planish/quantize/config.h"
@@ -18,8 +17,8 @@ struct CandidateSpec {
   QuantizationConfig config = {};
 };
 
-/// The ways worth measuring for the prepared `graph` on this machine, the most promising first.
-std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, const HostReport& host,
+/// The ways worth measuring for the prepared `graph` on `target`, the most promising first.
+std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Target target,
                                            const Graph& graph);
 
 /// `spec` with the model's first and last matrix operator left in FP32: what is tried when a full

@@ -285,6 +285,21 @@ void write_kept(Page& page, const AutoReport& report) {
   page.table_end().raw("</details>\n");
 }
 
+void write_reductions(Page& page, const AutoReport& report) {
+  const std::vector<RangeReduction>& reductions = report.handed_out().reductions;
+  if (!report.chosen || totals_of(reductions).reduced == 0) return;
+  page.heading(fmt::format("Made for {}", name_of(report.target)));
+  page.paragraph(explain(reductions, report.target) + ".");
+  page.raw("<details><summary>Every weight</summary>");
+  page.table_header({"node", "operator", "channels", "reduced", "at most"});
+  for (const RangeReduction& weight : reductions) {
+    if (weight.reduced == 0) continue;
+    page.row({"~" + weight.node, weight.op_type, std::to_string(weight.channels),
+              std::to_string(weight.reduced), fmt::format("{:.2f}×", weight.largest_ratio)});
+  }
+  page.table_end().raw("</details>\n");
+}
+
 void write_operators(Page& page, const AutoReport& report) {
   if (report.baseline_operators.empty()) return;
   page.heading("Where the time of one inference goes");
@@ -366,6 +381,7 @@ std::string to_html(const AutoReport& report) {
   write_accuracy(page, report);
   write_candidates(page, report);
   write_kept(page, report);
+  write_reductions(page, report);
   write_operators(page, report);
   write_advice(page, report);
   write_provenance(page, report);

@@ -20,7 +20,7 @@ Json kept_json(const std::vector<LeftNode>& kept) {
   return json;
 }
 
-Json candidate_json(const CandidateReport& candidate) {
+Json candidate_json(const CandidateReport& candidate, Target target) {
   Json json;
   json["name"] = candidate.name;
   json["precision"] = name_of(candidate.precision);
@@ -40,6 +40,7 @@ Json candidate_json(const CandidateReport& candidate) {
   }
   if (candidate.accuracy) json["accuracy"] = to_json(*candidate.accuracy);
   json["quantized_mac_share"] = candidate.quantized_mac_share;
+  if (!candidate.reductions.empty()) json["saturation"] = to_json(candidate.reductions, target);
   if (candidate.rejected_because) json["rejected_because"] = *candidate.rejected_because;
   return json;
 }
@@ -66,7 +67,8 @@ Json to_json(const AutoReport& report) {
   json["source"] = {{"path", report.source_path},
                     {"sha256", report.source_sha256},
                     {"bytes", report.baseline.bytes}};
-  json["settings"] = {{"threads", report.config.threads},
+  json["settings"] = {{"target", name_of(report.target)},
+                      {"threads", report.config.threads},
                       {"batch", report.config.batch},
                       {"max_drop", report.config.thresholds.max_drop},
                       {"min_cosine", report.config.thresholds.min_cosine},
@@ -75,8 +77,8 @@ Json to_json(const AutoReport& report) {
                       {"data_sha256", report.data_sha256},
                       {"calibration_samples", report.calibration_samples},
                       {"calibration_method", name_of(report.config.calibration_method)}};
-  json["baseline"] = candidate_json(report.baseline);
-  json["chosen"] = candidate_json(chosen);
+  json["baseline"] = candidate_json(report.baseline, report.target);
+  json["chosen"] = candidate_json(chosen, report.target);
   json["chosen"]["path"] = "model.onnx";
   json["speedup"] = chosen.speed_up.median;
   json["accuracy"] = chosen.accuracy ? to_json(*chosen.accuracy) : Json(nullptr);
@@ -91,7 +93,7 @@ Json to_json(const AutoReport& report) {
   }
   json["candidates"] = Json::array();
   for (const CandidateReport& candidate : report.candidates) {
-    json["candidates"].push_back(candidate_json(candidate));
+    json["candidates"].push_back(candidate_json(candidate, report.target));
   }
   json["operators"] = {{"fp32", operators_json(report.baseline_operators)},
                        {"chosen", operators_json(report.chosen_operators)}};

@@ -226,6 +226,53 @@ TEST_F(Cli, DryRunPrintsThePlanAndWritesNothing) {
   EXPECT_FALSE(fs::exists(path("q.onnx")));
 }
 
+TEST_F(Cli, QuantizeMakesTheModelForTheTarget) {
+  const auto saturation_of = [&](const std::string& target) {
+    const Finished result =
+        run_planish({"quantize", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
+                     example("preprocess.json"), "--target", target, "--dry-run", "--json"});
+    EXPECT_EQ(result.exit_status, 0) << result.err;
+    const Json plan = parse_json(result.out);
+    EXPECT_EQ(plan["config"]["target"], target);
+    return plan.value("saturation", Json::object());
+  };
+  EXPECT_GT(saturation_of("avx2")["reduced"].get<int>(), 0);
+  EXPECT_TRUE(saturation_of("avx512_vnni").empty());
+}
+
+TEST_F(Cli, SignedActivationsAreRefusedOnX86) {
+  const Finished result = run_planish(
+      {"quantize", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
+       example("preprocess.json"), "--target", "avx2", "--activation", "s8", "-o", text("q.onnx")});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_THAT(result.err, HasSubstr("slower than FP32; use u8"));
+}
+
+TEST_F(Cli, AQuantizedModelIsFittedToTheTargetWithoutData) {
+  const std::string images = few_images(2);
+  ASSERT_EQ(run_planish({"quantize", example("resnet8x4.onnx"), "--data", images, "--preprocess",
+                         example("preprocess.json"), "--profile", "onnxruntime-1.32",
+                         "--activation", "s8", "--per-channel", "-o", text("s8.onnx")})
+                .exit_status,
+            0);
+  const Finished inspected = run_planish({"inspect", text("s8.onnx"), "--target", "avx2"});
+  EXPECT_THAT(inspected.out, HasSubstr("`planish quantize` does that"));
+  const Finished fitted = run_planish(
+      {"quantize", text("s8.onnx"), "--target", "avx2", "-o", text("u8.onnx"), "--json"});
+  ASSERT_EQ(fitted.exit_status, 0) << fitted.err;
+  const Json report = parse_json(fitted.out);
+  EXPECT_GT(report["unsigned_activations"].get<int>(), 0);
+  EXPECT_GT(report["saturation"]["reduced"].get<int>(), 0);
+  EXPECT_EQ(run_planish({"compare", text("s8.onnx"), text("u8.onnx"), "--data", images,
+                         "--preprocess", example("preprocess.json"), "--max-drop", "0.5"})
+                .exit_status,
+            0);
+  const Finished with_data =
+      run_planish({"quantize", text("u8.onnx"), "--data", images, "-o", text("again.onnx")});
+  EXPECT_EQ(with_data.exit_status, 2);
+  EXPECT_THAT(with_data.err, HasSubstr("quantized already"));
+}
+
 TEST_F(Cli, ACalibrationOfAnotherModelIsRefused) {
   write("c.json", R"({"schema":1})");
   ASSERT_EQ(run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(2),

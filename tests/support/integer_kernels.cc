@@ -10,9 +10,12 @@
 namespace planish::test {
 
 Accumulation accumulation_here() {
-  const HostReport host = describe_host();
-  const bool has_avx2 = std::ranges::find(host.isa, "avx2") != host.isa.end();
-  return has_avx2 && !host.has_int8_dot_product() ? Accumulation::kPairs : Accumulation::kExact;
+  static const Accumulation kHere = [] {
+    const HostReport host = describe_host();
+    const bool has_avx2 = std::ranges::find(host.isa, "avx2") != host.isa.end();
+    return has_avx2 && !host.has_int8_dot_product() ? Accumulation::kPairs : Accumulation::kExact;
+  }();
+  return kHere;
 }
 
 std::int32_t dot(std::span<const std::uint8_t> a, std::span<const std::int8_t> w,

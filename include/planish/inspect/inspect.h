@@ -10,6 +10,7 @@
 
 #include "planish/base/json_fwd.h"
 #include "planish/graph/model.h"
+#include "planish/quantize/retarget.h"
 #include "planish/runtime/session.h"
 #include "planish/runtime/value_types.h"
 
@@ -59,6 +60,9 @@ struct InspectReport {
   std::vector<OperatorSummary> operators = {};  // most work first
   std::vector<LeftNode> left_fp32 = {};
   bool already_quantized = false;
+  Target target = Target::kAvx2;                // that the forecast is for
+  std::vector<RangeReduction> reductions = {};  // weights that could saturate on it
+  RetargetReport retarget = {};                 // of a quantized model: what would fit it to it
   RecommendedMode mode = RecommendedMode::kNone;
   std::string advice = {};  // "97 % of the work is Conv: static"
 };
@@ -67,6 +71,7 @@ struct InspectConfig {
   /// Numbers for symbolic dimensions, by symbol. Others are taken as 1 where they come first (the
   /// batch), else as 224 in an input of rank 4 and as 128 elsewhere.
   std::map<std::string, std::int64_t> dims = {};
+  Target target = Target::kAvx2;  // the CPU that the model would be made for
 };
 
 /// Shapes come from ONNX Runtime, the forecast from the same preparation and plan that quantize.

@@ -35,8 +35,9 @@ struct AutoConfig {
   CalibrationMethod calibration_method = CalibrationMethod::kAuto;  // the most accurate measured
   RangeOptions range_options = {};                                  // of that method
   std::size_t max_eval_samples = 0;                                 // 0: all
-  int threads = 1;        // of one inference, as it will be served
-  std::size_t batch = 1;  // of one inference when speed is measured
+  std::optional<Target> target = {};  // the CPU to make models for; nothing: this machine
+  int threads = 1;                    // of one inference, as it will be served
+  std::size_t batch = 1;              // of one inference when speed is measured
   AccuracyThresholds thresholds = {};
   double budget_seconds = 600.0;  // no new candidate is begun after this
   double bench_seconds = 2.0;     // measured time per candidate
@@ -60,7 +61,8 @@ struct CandidateReport {
   RatioEstimate speed_up = {};                  // against the baseline of the same run
   std::optional<AccuracyReport> accuracy = {};  // nothing for the baseline
   std::vector<LeftNode> kept_fp32 = {};
-  double quantized_mac_share = 0.0;  // of the multiply-accumulates, in [0, 1]
+  std::vector<RangeReduction> reductions = {};  // weights that could saturate on the target
+  double quantized_mac_share = 0.0;             // of the multiply-accumulates, in [0, 1]
   std::optional<std::string> rejected_because = {};
 };
 
@@ -79,6 +81,7 @@ struct Advice {
 
 struct AutoReport {
   HostReport host = {};
+  Target target = Target::kAvx2;  // that the models are made for
   std::string runtime_version = {};
   std::string source_path = {};
   std::string source_sha256 = {};

@@ -95,7 +95,25 @@ TEST(InspectModel, RecognizesAQuantizedModel) {
                           .node("DequantizeLinear", {"q", "s", "z"}, {"y"})
                           .output("y", DType::kFloat32, {1, 4})
                           .model();
-  EXPECT_TRUE(inspect_model(model).already_quantized);
+  const InspectReport report = inspect_model(model);
+  EXPECT_TRUE(report.already_quantized);
+  EXPECT_TRUE(report.retarget.changes_nothing());
+  EXPECT_NE(report.advice.find("fits avx2 as it is"), std::string::npos);
+}
+
+TEST(InspectModel, SaysWhichChannelsATargetWouldReduce) {
+  // Neighbours of one sign, both as large as can be: every pair of products exceeds 16 bits.
+  const Model model = GraphBuilder()
+                          .input("x", DType::kFloat32, {1, 4})
+                          .initializer<float>("w", {4, 3}, std::vector<float>(12, 1.0F))
+                          .node("MatMul", {"x", "w"}, {"y"}, {}, "product")
+                          .output("y", DType::kFloat32, {1, 3})
+                          .model();
+  const InspectReport report = inspect_model(model, {.dims = {}, .target = Target::kAvx2});
+  ASSERT_EQ(report.reductions.size(), 1U);
+  EXPECT_EQ(report.reductions[0].node, "product");
+  EXPECT_EQ(report.reductions[0].reduced, 3U);
+  EXPECT_TRUE(inspect_model(model, {.dims = {}, .target = Target::kAvx512Vnni}).reductions.empty());
 }
 
 TEST(InspectModel, AModelWithoutMatrixWorkHasNothingToSpeedUp) {

@@ -21,6 +21,7 @@ auto has_code(const char* code) { return Contains(Field(&Advice::code, code)); }
 AutoReport healthy() {
   AutoReport report;
   report.host.isa = {"avx512_vnni"};
+  report.target = Target::kAvx512Vnni;
   report.host.cores_usable = 4;
   report.calibration_samples = 200;
   report.config.eval_data = "eval";
@@ -46,7 +47,24 @@ TEST(Advice, NamesWhatWasRejectedWhenFp32IsHandedOut) {
 TEST(Advice, SaysThatTheCpuHasNoDotProduct) {
   AutoReport report = healthy();
   report.host.isa = {"avx2"};
+  report.target = Target::kAvx2;
   EXPECT_THAT(advice_for(report), has_code("no-int8-instructions"));
+}
+
+TEST(Advice, SaysHowMuchRangeTheTargetCost) {
+  AutoReport report = healthy();
+  report.target = Target::kAvx2;
+  report.candidates[0].reductions = {{"conv", "Conv", "w", 64, 0, 1.0F}};
+  EXPECT_THAT(advice_for(report), Not(has_code("ranges-reduced")));
+  report.candidates[0].reductions = {{"conv", "Conv", "w", 64, 15, 1.42F}};
+  EXPECT_THAT(advice_for(report), Contains(Field(&Advice::text, testing::HasSubstr("15 of 64"))));
+}
+
+TEST(Advice, SaysThatTheModelWasMadeForAnotherCpu) {
+  AutoReport report = healthy();
+  EXPECT_THAT(advice_for(report), Not(has_code("made-for-another-cpu")));
+  report.host.isa = {"avx2"};
+  EXPECT_THAT(advice_for(report), has_code("made-for-another-cpu"));
 }
 
 TEST(Advice, SeesPreprocessingThatDominates) {
@@ -95,37 +113,33 @@ InspectReport work(double conv, double matmul) {
   return report;
 }
 
-HostReport host_with(const char* isa) {
-  HostReport host;
-  host.isa = {isa};
-  return host;
-}
-
 TEST(CandidateSpecs, DynamicIsNotTriedOnAConvolutionNetwork) {
   for (const CandidateSpec& spec :
-       candidate_specs(work(0.99, 0.01), host_with("avx512_vnni"), Graph{})) {
+       candidate_specs(work(0.99, 0.01), Target::kAvx512Vnni, Graph{})) {
     EXPECT_EQ(spec.method, Method::kStatic);
   }
 }
 
 TEST(CandidateSpecs, DynamicComesFirstOnATransformer) {
-  EXPECT_EQ(candidate_specs(work(0.0, 1.0), host_with("avx512_vnni"), Graph{}).front().method,
+  EXPECT_EQ(candidate_specs(work(0.0, 1.0), Target::kAvx512Vnni, Graph{}).front().method,
             Method::kDynamic);
 }
 
-TEST(CandidateSpecs, ActivationsAreUnsignedOnX86) {
-  for (const CandidateSpec& spec :
-       candidate_specs(work(0.5, 0.5), host_with("avx512_vnni"), Graph{})) {
+TEST(CandidateSpecs, ActivationsAreUnsignedOnX86AndSignedOnArm) {
+  for (const CandidateSpec& spec : candidate_specs(work(0.5, 0.5), Target::kAvx2, Graph{})) {
     EXPECT_EQ(spec.config.activation, DType::kUInt8);
   }
+  EXPECT_EQ(candidate_specs(work(1.0, 0.0), Target::kArmDotprod, Graph{}).front().config.activation,
+            DType::kInt8);
 }
 
-TEST(CandidateSpecs, WeightsHaveSevenBitsWhereSumsSaturate) {
-  EXPECT_TRUE(
-      candidate_specs(work(1.0, 0.0), host_with("avx2"), Graph{}).front().config.reduce_range);
-  EXPECT_FALSE(candidate_specs(work(1.0, 0.0), host_with("avx512_vnni"), Graph{})
-                   .front()
-                   .config.reduce_range);
+TEST(CandidateSpecs, EveryOneIsMadeForTheTargetAndAValidChoice) {
+  for (const TargetRow& row : kTargets) {
+    for (const CandidateSpec& spec : candidate_specs(work(0.5, 0.5), row.target, Graph{})) {
+      EXPECT_EQ(spec.config.target, row.target);
+      EXPECT_NO_THROW(validate(spec.config)) << row.name << ": " << spec.name;
+    }
+  }
 }
 
 /// A convolution that reads `channels` channels, and a second one.
@@ -150,11 +164,11 @@ TEST(CandidateSpecs, AConvolutionOverAnImageIsAlsoTriedInFloat) {
   const auto is_float_stem = [](const CandidateSpec& spec) {
     return spec.config.exclude_nodes == std::vector<std::string>{"stem"};
   };
-  const HostReport host = host_with("avx512_vnni");
-  EXPECT_EQ(std::ranges::count_if(candidate_specs(work(1.0, 0.0), host, two_convolutions(3)),
+  const Target target = Target::kAvx512Vnni;
+  EXPECT_EQ(std::ranges::count_if(candidate_specs(work(1.0, 0.0), target, two_convolutions(3)),
                                   is_float_stem),
             2);
-  EXPECT_EQ(std::ranges::count_if(candidate_specs(work(1.0, 0.0), host, two_convolutions(64)),
+  EXPECT_EQ(std::ranges::count_if(candidate_specs(work(1.0, 0.0), target, two_convolutions(64)),
                                   is_float_stem),
             0);
 }

@@ -40,6 +40,7 @@ AutoReport report_with_a_choice() {
   candidate.accuracy->top1_agreement = 0.995;
   candidate.accuracy->sample_cosines = {0.999, 0.9995};
   candidate.kept_fp32 = {LeftNode{"softmax", "Softmax", "no integer kernel <that pays>"}};
+  candidate.reductions = {{"conv", "Conv", "w", 64, 15, 1.42F}, {"stem", "Conv", "v", 8, 0, 1.0F}};
   report.candidates = {candidate};
   report.chosen = 0;
   report.end_to_end =
@@ -60,6 +61,9 @@ TEST(ReportJson, HoldsEveryMemberOfSchemaOne) {
   EXPECT_DOUBLE_EQ(json["baseline"]["latency_ms"]["p99"].get<double>(), 3.0);
   EXPECT_DOUBLE_EQ(json["end_to_end"]["preprocess_ms"]["p50"].get<double>(), 1.0);
   EXPECT_EQ(json["kept_fp32"][0]["op"], "Softmax");
+  EXPECT_EQ(json["chosen"]["saturation"]["channels"], 72);
+  EXPECT_EQ(json["chosen"]["saturation"]["reduced"], 15);
+  EXPECT_EQ(json["chosen"]["saturation"]["weights"].size(), 1U);  // the others kept their range
   EXPECT_EQ(json["advice"][0]["code"], "noisy-machine");
   EXPECT_DOUBLE_EQ(json["accuracy"]["top1_agreement"].get<double>(), 0.995);
 }
