@@ -16,7 +16,9 @@ constexpr std::int32_t kLargestU8 = 255;
 
 class RangeReducer {
  public:
-  RangeReducer(const Graph& graph, std::vector<TensorPlan>& tensors) : tensors_(tensors) {
+  RangeReducer(const Graph& graph, const QuantizationConfig& config,
+               std::vector<TensorPlan>& tensors)
+      : config_(config), tensors_(tensors) {
     for (std::size_t i = 0; i < tensors.size(); ++i) plans_.emplace(tensors[i].tensor, i);
     for (const Initializer& initializer : graph.initializers) {
       constants_.emplace(initializer.name, &initializer.value);
@@ -90,11 +92,13 @@ class RangeReducer {
     if (found == plans_.end() || constant == constants_.end()) return;
     TensorPlan& plan = tensors_[found->second];
     const TensorPlan* data = root_of(node.input(0));
+    const bool is_centred = std::ranges::all_of(
+        plan.params, [](const QuantizationParams& params) { return params.zero_point == 0; });
     const bool is_u8s8 = plan.role == TensorRole::kWeight && plan.dtype == DType::kInt8 &&
-                         (data == nullptr || data->dtype == DType::kUInt8);
+                         is_centred && (data == nullptr || data->dtype == DType::kUInt8);
     const std::vector<std::int64_t>& dims = constant->second->dims();
     const auto layout = is_u8s8 ? sum_layout(node, dims) : std::nullopt;
-    if (!layout || !has_scale_per_sum(plan, *layout, dims.size())) return;
+    if (!layout || !has_scale_per_sum(plan, *layout, dims.size()) || is_set_by_user(name)) return;
     if (old_scales_.try_emplace(name, scales_of(plan)).second) {
       weights_.push_back({.node = node.name,
                           .op_type = node.op_type,
@@ -102,6 +106,13 @@ class RangeReducer {
                           .channels = plan.params.size()});
     }
     raise_scales(constant->second->to_floats(), *layout, largest_integer(node.input(0)), plan);
+  }
+
+  [[nodiscard]] bool is_set_by_user(const std::string& weight) const {
+    const auto set = config_.tensor_overrides.find(weight);
+    return set != config_.tensor_overrides.end() &&
+           std::ranges::any_of(set->second.params,
+                               [](const ParamsOverride& one) { return one.scale.has_value(); });
   }
 
   /// Scales along another axis than that of the outputs are no kernel's.
@@ -123,6 +134,7 @@ class RangeReducer {
     }
   }
 
+  const QuantizationConfig& config_;
   std::vector<TensorPlan>& tensors_;
   std::unordered_map<std::string, std::size_t> plans_;
   std::unordered_map<std::string, const Tensor*> constants_;
@@ -139,7 +151,7 @@ std::vector<RangeReduction> reduce_ranges(const Graph& graph,
                                           std::vector<BiasPlan>& biases) {
   if (config.profile != QuantizationProfile::kBest || !row_of(config.target).u8s8_saturates)
     return {};
-  RangeReducer reducer(graph, tensors);
+  RangeReducer reducer(graph, config, tensors);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     if (decisions[i].action == NodeAction::kQuantize) reducer.visit(graph.nodes[i]);
   }

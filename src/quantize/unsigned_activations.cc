@@ -1,22 +1,19 @@
 #include "quantize/unsigned_activations.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "planish/graph/graph_index.h"
-#include "quantize/integer_ops.h"
 #include "quantize/rewriter.h"
+#include "quantize/signed_values.h"
 
 namespace planish::quantize_detail {
 namespace {
 
 constexpr std::int64_t kOffset = 128;  // of u8 against s8
-constexpr auto kOnnxInt8 = static_cast<std::int64_t>(DType::kInt8);
 
 Tensor shifted(const Tensor& integers) {
   std::vector<std::uint8_t> values;
@@ -26,135 +23,6 @@ Tensor shifted(const Tensor& integers) {
   }
   return Tensor::of(integers.dims(), values);
 }
-
-/// Which values are s8 activations, and which nodes can take them as u8.
-class SignedValues {
- public:
-  explicit SignedValues(const Graph& graph) : graph_(graph), index_(graph) {
-    // A constant that a caller could override counts as fixed, as everywhere in the quantizer.
-    for (const Initializer& initializer : graph.initializers) {
-      constants_.emplace(initializer.name, &initializer.value);
-    }
-    for (const ValueInfo& input : graph.inputs) {
-      if (constant(input.name) == nullptr && is_declared_signed(input.name))
-        values_.insert(input.name);
-    }
-    for (const Node& node : graph.nodes) flips_.push_back(visit(node));
-  }
-
-  /// Whether node i is rewritten.
-  [[nodiscard]] bool flips(std::size_t i) const { return flips_[i]; }
-  [[nodiscard]] const std::unordered_set<std::string>& values() const { return values_; }
-  [[nodiscard]] const GraphIndex& index() const { return index_; }
-
-  [[nodiscard]] const Tensor* constant(const std::string& name) const {
-    const auto found = constants_.find(name);
-    return found == constants_.end() ? nullptr : found->second;
-  }
-
-  /// QGemm without an output scale writes floats.
-  [[nodiscard]] static bool writes_integers(const Node& node, const IntegerOp& op) {
-    return op.kind != IntegerKind::kReads && (node.op_type != "QGemm" || !node.input(7).empty());
-  }
-
-  /// A constant that stays s8.
-  [[nodiscard]] bool is_weight(const Node& node, const IntegerInput& input) const {
-    if (constant(node.input(static_cast<std::size_t>(input.data))) == nullptr) return false;
-    return input.may_be_weight ||
-           (node.op_type == "DequantizeLinear" && is_read_as_weight(node.output(0)));
-  }
-
- private:
-  [[nodiscard]] bool is_declared_signed(const std::string& value) const {
-    const ValueType* type = index_.type(value);
-    return type != nullptr && type->tensor() != nullptr && type->tensor()->dtype == DType::kInt8;
-  }
-
-  [[nodiscard]] bool is_signed_constant(const std::string& name) const {
-    const Tensor* tensor = constant(name);
-    return tensor != nullptr && tensor->dtype() == DType::kInt8;
-  }
-
-  /// Whether a matrix operator reads `value` as its weight, perhaps behind movers.
-  [[nodiscard]] bool is_read_as_weight(const std::string& value) const {
-    std::vector<std::string> pending{value};
-    while (!pending.empty()) {
-      const std::string next = std::move(pending.back());
-      pending.pop_back();
-      for (const Use& use : index_.uses(next)) {
-        if (use.input == Use::kBySubgraph) continue;
-        const Node& reader = graph_.nodes[use.node];
-        const bool is_matrix = reader.op_type == "Conv" || reader.op_type == "ConvTranspose" ||
-                               reader.op_type == "MatMul" || reader.op_type == "Gemm";
-        if (is_matrix && use.input == 1) return true;
-        const IntegerOp* op = find_integer_op(reader);
-        if (op != nullptr && op->kind == IntegerKind::kMoves) pending.push_back(reader.output(0));
-      }
-    }
-    return false;
-  }
-
-  /// The zero point is s8, or is absent (0) and can be written down as one number.
-  [[nodiscard]] bool has_plain_zero_point(const Node& node, int input) const {
-    if (input == kNone) return true;
-    const std::string& name = node.input(static_cast<std::size_t>(input));
-    if (!name.empty()) return is_signed_constant(name);
-    if (node.op_type != "QuantizeLinear" && node.op_type != "DequantizeLinear") return true;
-    const Tensor* scale = constant(node.input(1));  // others have one scale for a tensor
-    return scale != nullptr && scale->element_count() == 1;
-  }
-
-  [[nodiscard]] bool makes_signed(const Node& node, const IntegerOp& op) const {
-    const std::string& zero = node.input(static_cast<std::size_t>(op.output_zero_point));
-    if (!zero.empty()) return is_signed_constant(zero);
-    return node.op_type == "QuantizeLinear" && node.int_attribute("output_dtype", 0) == kOnnxInt8 &&
-           has_plain_zero_point(node, op.output_zero_point);
-  }
-
-  bool visit(const Node& node) {
-    const IntegerOp* op = find_integer_op(node);
-    const bool flips = op != nullptr && can_flip(node, *op);
-    for (const std::string& output : node.outputs) {
-      const bool is_signed = flips
-                                 ? writes_integers(node, *op) &&
-                                       (&output == &node.outputs.front() || node.op_type == "Split")
-                                 : is_declared_signed(output);
-      if (is_signed && !output.empty()) values_.insert(output);
-    }
-    return flips;
-  }
-
-  /// Whether all of its 8-bit data is signed, and can be made unsigned.
-  bool can_flip(const Node& node, const IntegerOp& op) {
-    const bool makes = op.kind == IntegerKind::kMakes && writes_integers(node, op);
-    if (makes && !makes_signed(node, op)) return false;
-    bool any = makes;
-    for (const IntegerInput& input : integer_inputs(op, node)) {
-      if (is_weight(node, input)) continue;
-      const std::string& data = node.input(static_cast<std::size_t>(input.data));
-      const bool has_zero_point =
-          input.zero_point != kNone &&
-          is_signed_constant(node.input(static_cast<std::size_t>(input.zero_point)));
-      const bool is_signed = values_.contains(data) || is_signed_constant(data) || has_zero_point;
-      if (!is_signed || !has_plain_zero_point(node, input.zero_point)) return false;
-      if (constant(data) == nullptr) values_.insert(data);
-      any = true;
-    }
-    return any && (node.op_type != "Pad" || pads_with_constant(node));
-  }
-
-  /// Since opset 11 the value is an input, which can be 128 where it was 0.
-  [[nodiscard]] bool pads_with_constant(const Node& node) const {
-    const std::string& value = node.input(2);
-    return node.inputs.size() > 1 && (value.empty() || is_signed_constant(value));
-  }
-
-  const Graph& graph_;
-  GraphIndex index_;
-  std::unordered_map<std::string, const Tensor*> constants_;
-  std::unordered_set<std::string> values_;
-  std::vector<bool> flips_;
-};
 
 class Unsigner {
  public:
@@ -226,7 +94,7 @@ class Unsigner {
       data = signed_.constant(data) != nullptr ? shifted_constant(data) : unsigned_name(data);
       if (input.zero_point != kNone) shift_zero_point(node, input.zero_point);
     }
-    if (op.kind == IntegerKind::kMakes && SignedValues::writes_integers(original, op)) {
+    if (op.kind == IntegerKind::kMakes && writes_integers(original, op)) {
       shift_zero_point(node, op.output_zero_point);
       node.remove_attribute("output_dtype");
     }
