@@ -44,7 +44,8 @@ class Cli : public testing::Test {
     std::ranges::sort(files);
     fs::create_directories(path("few"));
     for (std::size_t i = 0; i < count; ++i)
-      fs::copy_file(files.at(i), path("few") / files[i].filename());
+      fs::copy_file(files.at(i), path("few") / files[i].filename(),
+                    fs::copy_options::skip_existing);
     return text("few");
   }
 

@@ -296,6 +296,8 @@ QuantizationCase random_case(Choices& choices, std::int64_t opset) {
   const bool refused = types.first == DType::kInt8 && opset >= 21;
   if (wide ? qdq && opset >= 21 : !refused) std::tie(config.activation, config.weight) = types;
   if (config.mode == QuantizationMode::kDynamic) config.activation = DType::kUInt8;
+  // Only Arm's kernels multiply s8 activations; on x86 profile best refuses them.
+  if (config.activation == DType::kInt8) config.target = Target::kArmDotprod;
   config.reduce_range = choices.chance(40);
   config.symmetric_activations = choices.chance(10);
   if (!config.reduce_range) made.headroom = choices.one_of({1.0F, 2.2F});
