@@ -21,7 +21,7 @@ SEAMS = [
     (re.compile(r"google/protobuf/|.*\.pb\.h$"), "onnx", False),
     (re.compile(r"(.*/)?onnxruntime_\w+\.h$|onnxruntime/|core/session/|core/providers/"), "runtime", False),
     (re.compile(r"turbojpeg\.h$|jpeglib\.h$|spng\.h$|png\.h$"), "preprocess", False),
-    (re.compile(r"zlib\.h$"), "dataset", False),
+    (re.compile(r"zlib\.h$"), "archive", False),
     (re.compile(r"openssl/"), "base", False),
     (re.compile(r"nlohmann/"), "base", True),
     (re.compile(r"CLI/"), None, False),  # the applications'

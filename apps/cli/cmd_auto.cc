@@ -152,7 +152,9 @@ Command auto_command() {
       [](CLI::App& app) -> Run {
         auto options = std::make_shared<Options>();
         AutoConfig& config = options->config;
-        app.add_option("MODEL", options->model, "The FP32 model, an ONNX file")->required();
+        app.add_option("MODEL", options->model,
+                       "The FP32 model: an ONNX file, or a .pt2 of torch.export")
+            ->required();
         app.add_option("--data", config.data, "Samples to calibrate with: images or tensors")
             ->required();
         app.add_option("--eval-data", options->eval_data,

@@ -6,6 +6,7 @@
 #include "planish/base/json.h"
 #include "planish/bench/bench.h"
 #include "planish/host/host.h"
+#include "planish/import/import.h"
 #include "terminal.h"
 
 namespace planish::cli {
@@ -52,8 +53,7 @@ void print_report(std::ostream& out, const Options& options, const BenchReport& 
 int run(const Options& options, const Context& context) {
   std::vector<std::unique_ptr<Session>> sessions;
   for (const std::string& model : options.models) {
-    sessions.push_back(in_context(
-        model, [&] { return open_session(std::filesystem::path(model), options.session); }));
+    sessions.push_back(in_context(model, [&] { return open_any_session(model, options.session); }));
   }
   const Signature& signature = sessions.front()->signature();
   std::unique_ptr<Dataset> data;
@@ -98,7 +98,8 @@ Command bench_command() {
       "bench", "Measure models in one interleaved run: p50 to p99, QPS, speed-up against the first",
       [](CLI::App& app) -> Run {
         auto options = std::make_shared<Options>();
-        app.add_option("MODEL", options->models, "One or more ONNX files with the same inputs")
+        app.add_option("MODEL", options->models,
+                       "One or more models (ONNX, .pt2) with the same inputs")
             ->required();
         app.add_option("--data", options->data, "Samples to run on; without it, random numbers");
         app.add_option("--threads", options->session.threads, "Threads of one inference")

@@ -85,7 +85,9 @@ Command calibrate_command() {
       "calibrate", "Find the ranges that a model's values take on your samples",
       [](CLI::App& app) -> Run {
         auto options = std::make_shared<Options>();
-        app.add_option("MODEL", options->model, "The FP32 model, an ONNX file")->required();
+        app.add_option("MODEL", options->model,
+                       "The FP32 model: an ONNX file, or a .pt2 of torch.export")
+            ->required();
         app.add_option("--data", options->data,
                        "Samples: a folder of images or tensors, or a file of tensors")
             ->required();

@@ -6,6 +6,7 @@
 #include "planish/base/json.h"
 #include "planish/compare/compare.h"
 #include "planish/host/host.h"
+#include "planish/import/import.h"
 #include "terminal.h"
 
 namespace planish::cli {
@@ -60,7 +61,7 @@ void print_report(std::ostream& out, const AccuracyReport& report, const Verdict
 int run(const Options& options, const Context& context) {
   // One thread a session, samples side by side: all cores work, and the result does not vary.
   const auto open = [](const std::string& path) {
-    return in_context(path, [&] { return open_session(std::filesystem::path(path)); });
+    return in_context(path, [&] { return open_any_session(path); });
   };
   const std::unique_ptr<Session> reference = open(options.reference);
   const std::unique_ptr<Session> candidate = open(options.candidate);
@@ -88,31 +89,33 @@ int run(const Options& options, const Context& context) {
 }  // namespace
 
 Command compare_command() {
-  return {
-      "compare", "How close a model's answers are to those of the model it was made from",
-      [](CLI::App& app) -> Run {
-        auto options = std::make_shared<Options>();
-        app.add_option("REFERENCE", options->reference, "The ONNX file to trust: FP32")->required();
-        app.add_option("CANDIDATE", options->candidate, "The ONNX file to judge: INT8")->required();
-        app.add_option("--data", options->data,
-                       "Samples: a folder of images or tensors, or a file of tensors")
-            ->required();
-        app.add_option("--labels", options->labels, "Classes of the samples: lines file,label");
-        app.add_option("--max-drop", options->thresholds.max_drop,
-                       "Exit 1 when top-1 accuracy (without labels: agreement) drops by more")
-            ->capture_default_str();
-        app.add_option("--min-cosine", options->thresholds.min_cosine,
-                       "Exit 1 when the mean cosine is less")
-            ->capture_default_str();
-        app.add_option("--output-name", options->compare.output,
-                       "The output that is judged; default: the first");
-        app.add_option("--top-k", options->compare.k, "k of top-k agreement")
-            ->capture_default_str();
-        app.add_option("--worst", options->compare.worst, "How many of the worst samples are named")
-            ->capture_default_str();
-        options->samples.declare(app);
-        return [options](const Context& context) { return run(*options, context); };
-      }};
+  return {"compare", "How close a model's answers are to those of the model it was made from",
+          [](CLI::App& app) -> Run {
+            auto options = std::make_shared<Options>();
+            app.add_option("REFERENCE", options->reference, "The model to trust (ONNX, .pt2): FP32")
+                ->required();
+            app.add_option("CANDIDATE", options->candidate, "The model to judge (ONNX, .pt2): INT8")
+                ->required();
+            app.add_option("--data", options->data,
+                           "Samples: a folder of images or tensors, or a file of tensors")
+                ->required();
+            app.add_option("--labels", options->labels, "Classes of the samples: lines file,label");
+            app.add_option("--max-drop", options->thresholds.max_drop,
+                           "Exit 1 when top-1 accuracy (without labels: agreement) drops by more")
+                ->capture_default_str();
+            app.add_option("--min-cosine", options->thresholds.min_cosine,
+                           "Exit 1 when the mean cosine is less")
+                ->capture_default_str();
+            app.add_option("--output-name", options->compare.output,
+                           "The output that is judged; default: the first");
+            app.add_option("--top-k", options->compare.k, "k of top-k agreement")
+                ->capture_default_str();
+            app.add_option("--worst", options->compare.worst,
+                           "How many of the worst samples are named")
+                ->capture_default_str();
+            options->samples.declare(app);
+            return [options](const Context& context) { return run(*options, context); };
+          }};
 }
 
 }  // namespace planish::cli

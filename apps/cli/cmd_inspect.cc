@@ -10,9 +10,9 @@
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/bench/bench.h"
+#include "planish/import/import.h"
 #include "planish/inspect/inspect.h"
 #include "planish/lint/lint.h"
-#include "planish/onnx/onnx.h"
 #include "terminal.h"
 
 namespace planish::cli {
@@ -208,7 +208,7 @@ std::vector<NamedTensor> inputs_for(const InspectReport& report) {
 }
 
 Inspection inspect(const Options& options) {
-  const Model model = load_model(options.model);
+  const Model model = load_any_model(options.model);
   Inspection inspection;
   inspection.report = inspect_model(model, config_from(options));
   if (!has_qdq(model) && !options.optimized) return inspection;
@@ -246,7 +246,8 @@ Command inspect_command() {
   return {"inspect", "What a model is made of, where its work lies, and which way to INT8 fits it",
           [](CLI::App& app) -> Run {
             auto options = std::make_shared<Options>();
-            app.add_option("MODEL", options->model, "An ONNX file")->required();
+            app.add_option("MODEL", options->model, "An ONNX file, or a .pt2 of torch.export")
+                ->required();
             app.add_option("--dims", options->dims,
                            "A number for a symbolic dimension: NAME=NUMBER (repeatable)");
             app.add_flag("--nodes", options->nodes,

@@ -4,6 +4,7 @@
 #include "planish/base/json.h"
 #include "planish/quantize/op_rules.h"
 #include "planish/quantize/options.h"
+#include "planish/torch/import.h"
 
 namespace planish::cli {
 namespace {
@@ -33,16 +34,36 @@ Json options_json() {
   return json;
 }
 
+Json torch_json() {
+  Json json = Json::array();
+  for (const TorchOperator& op : torch_operators())
+    json.push_back({{"operator", op.overload}, {"lowered_to", op.lowered_to}});
+  return json;
+}
+
 }  // namespace
 
 Command ops_command() {
-  return {"ops", "The tables of operators that can be quantized, and of options of quantization",
+  return {"ops", "The tables: operators that can be quantized or imported, options of quantization",
           [](CLI::App& app) -> Run {
-            auto options = std::make_shared<bool>(false);
-            app.add_flag("--options", *options, "The options of `planish quantize --option`");
-            return [options](const Context& context) {
-              print(context, *options ? options_json() : rules_json(), [&](std::ostream& out) {
-                out << (*options ? options_markdown() : op_rules_markdown());
+            struct Tables {
+              bool options = false;
+              bool torch = false;
+            };
+            auto tables = std::make_shared<Tables>();
+            auto* by_option = app.add_flag("--options", tables->options,
+                                           "The options of `planish quantize --option`");
+            app.add_flag("--torch", tables->torch,
+                         "The operators of torch.export that can be imported")
+                ->excludes(by_option);
+            return [tables](const Context& context) {
+              const Json json = tables->options ? options_json()
+                                : tables->torch ? torch_json()
+                                                : rules_json();
+              print(context, json, [&](std::ostream& out) {
+                out << (tables->options ? options_markdown()
+                        : tables->torch ? torch_operators_markdown()
+                                        : op_rules_markdown());
               });
               return kExitSuccess;
             };

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "planish/base/error.h"
 #include "planish/base/json.h"
+#include "planish/import/import.h"
 #include "planish/onnx/onnx.h"
 #include "planish/prepare/prepare.h"
 #include "terminal.h"
@@ -52,7 +53,7 @@ int run(const Options& options, const Context& context) {
   config.progress = context.progress;
   config.stop = context.stop;
   if (options.no_verify) config.verify = Verify::kOff;
-  const Prepared prepared = prepare(load_model(options.model), config);
+  const Prepared prepared = prepare(load_any_model(options.model), config);
   save_model(prepared.model, options.output);
   Json json = to_json(prepared.report);
   json["output"] = options.output;
@@ -72,7 +73,8 @@ Command prepare_command() {
         auto options = std::make_shared<Options>();
         std::vector<std::string> passes;
         for (const Pass& pass : kPasses) passes.emplace_back(pass.name);
-        app.add_option("MODEL", options->model, "An ONNX file")->required();
+        app.add_option("MODEL", options->model, "An ONNX file, or a .pt2 of torch.export")
+            ->required();
         app.add_option("-o,--output", options->output, "The prepared model to write")->required();
         app.add_option("--skip", options->config.skip, "Passes that shall not run")
             ->delimiter(',')

@@ -6,6 +6,7 @@
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/calibrate/calibrate.h"
+#include "planish/import/import.h"
 #include "planish/onnx/onnx.h"
 #include "planish/quantize/options.h"
 #include "planish/quantize/plan.h"
@@ -123,7 +124,7 @@ int run_retarget(const Options& options, const Model& model, const Context& cont
 int run(const Options& options, const Context& context) {
   const QuantizationConfig config = config_from(options);
   if (config.profile == QuantizationProfile::kBest) {
-    const Model model = load_model(options.model);
+    const Model model = load_any_model(options.model);
     if (is_quantized(model)) return run_retarget(options, model, context);
   }
   const bool as_it_is =
@@ -160,7 +161,8 @@ int run(const Options& options, const Context& context) {
 
 void declare(CLI::App& app, Options& options) {
   app.add_option("MODEL", options.model,
-                 "The FP32 model, an ONNX file; a quantized one is fitted to the target")
+                 "The FP32 model: an ONNX file, or a .pt2 of torch.export; a quantized one is "
+                 "fitted to the target")
       ->required();
   auto* calibration =
       app.add_option("--calibration", options.calibration,

@@ -36,6 +36,7 @@ struct Command {
   std::function<Run(CLI::App& app)> declare = {};
 };
 
+Command import_command();
 Command inspect_command();
 Command prepare_command();
 Command calibrate_command();

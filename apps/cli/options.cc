@@ -1,7 +1,7 @@
 #include "options.h"
 
 #include "planish/host/host.h"
-#include "planish/onnx/onnx.h"
+#include "planish/import/import.h"
 #include "planish/prepare/prepare.h"
 #include "planish/runtime/value_types.h"
 
@@ -60,7 +60,7 @@ Target TargetOption::target() const {
 }
 
 Model load_for_quantization(const std::string& path, bool as_it_is, const Context& context) {
-  Model model = load_model(path);
+  Model model = load_any_model(path);
   if (as_it_is) {
     write_value_types(model);
     return model;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "planish/base/error.h"
+#include "planish/base/json_map.h"
 
 namespace planish {
 namespace {
@@ -70,9 +71,8 @@ constexpr std::string_view kTypeName<double> = "a number";
 template <>
 constexpr std::string_view kTypeName<std::int64_t> = "an integer";
 
-}  // namespace
-
-Json parse_json(std::string_view text, const JsonLimits& limits) {
+template <typename Document>
+Document parse(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes) {
     throw Error(ErrorCode::kExhausted, "JSON of " + std::to_string(text.size()) +
                                            " bytes; at most " + std::to_string(limits.max_bytes) +
@@ -83,10 +83,20 @@ Json parse_json(std::string_view text, const JsonLimits& limits) {
                 "JSON nests deeper than " + std::to_string(limits.max_depth) + " levels");
   }
   try {
-    return Json::parse(text);
+    return Document::parse(text);
   } catch (const Json::exception& failure) {
     throw Error(ErrorCode::kCorrupt, std::string("not valid JSON: ") + failure.what());
   }
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const JsonLimits& limits) {
+  return parse<Json>(text, limits);
+}
+
+JsonMap parse_json_map(std::string_view text, const JsonLimits& limits) {
+  return parse<JsonMap>(text, limits);
 }
 
 std::string to_text(const Json& json, int indent) {

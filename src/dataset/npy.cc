@@ -4,14 +4,12 @@
 #include <string>
 #include <utility>
 
-#include "dataset/byte_reader.h"
+#include "planish/base/byte_reader.h"
 #include "planish/base/checked.h"
 #include "planish/dataset/tensor_files.h"
 
 namespace planish {
 namespace {
-
-using detail::ByteReader;
 
 constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxRank = 64;  // NumPy's own limit

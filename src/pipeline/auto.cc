@@ -12,6 +12,7 @@
 #include "planish/base/error.h"
 #include "planish/base/parallel.h"
 #include "planish/calibrate/calibrate.h"
+#include "planish/import/import.h"
 #include "planish/onnx/onnx.h"
 #include "planish/runtime/session.h"
 
@@ -88,7 +89,7 @@ class AutoRun {
   }
 
   void load() {
-    source_ = load_model(path_);
+    source_ = load_any_model(path_);
     report_.source_sha256 = digest_of(source_);
     report_.baseline.name = "fp32";
     report_.baseline.sha256 = report_.source_sha256;

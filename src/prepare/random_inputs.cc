@@ -1,4 +1,4 @@
-#include "prepare/random_inputs.h"
+#include "planish/prepare/random_inputs.h"
 
 #include <algorithm>
 #include <cmath>

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "planish/base/error.h"
-#include "prepare/random_inputs.h"
+#include "planish/prepare/random_inputs.h"
 
 namespace planish {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "planish/base/error.h"
 
-namespace planish::detail {
+namespace planish {
 
 /// Reads from the front; an end that comes too early is Error(kCorrupt).
 class ByteReader {
@@ -50,4 +50,4 @@ class ByteReader {
   std::string_view what_;
 };
 
-}  // namespace planish::detail
+}  // namespace planish

@@ -1,0 +1,175 @@
+#include "torch/archive.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "planish/base/error.h"
+#include "torch/recipe.h"
+#include "torch/strided.h"
+
+namespace planish::torch {
+namespace {
+
+// Weights are viewed where they lie, so their size costs nothing; what is unpacked is bounded by
+// text() and content().
+constexpr ZipLimits kZipLimits{.max_bytes = std::uint64_t{1} << 44,
+                               .max_members = std::size_t{1} << 20};
+constexpr std::uint64_t kMaxTextBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxUnpackedBytes = std::uint64_t{16} << 30;
+
+constexpr std::string_view kWeights = "data/weights/";
+constexpr std::string_view kConstants = "data/constants/";
+
+/// "resnet18/" of "resnet18/archive_format"; all members stand below it.
+std::string root_of(const ZipArchive& zip) {
+  if (zip.members().empty()) return {};
+  const std::string& name = zip.members().front().name;
+  return name.substr(0, name.find('/') + 1);
+}
+
+}  // namespace
+
+Archive::Archive(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
+    : owner_(std::move(owner)), zip_(bytes, "PyTorch archive", kZipLimits), root_(root_of(zip_)) {
+  for (const ZipMember& member : zip_.members()) members_.emplace(member.name, &member);
+  refuse_other_archives();
+  const std::string byte_order = text("byteorder");
+  if (byte_order != "little") {
+    throw Error(ErrorCode::kUnsupported,
+                "weights in byte order '" + byte_order.substr(0, 20) + "'; expected little");
+  }
+}
+
+void Archive::refuse_other_archives() const {
+  const auto has = [&](std::string_view path) {
+    return std::ranges::any_of(zip_.members(), [&](const ZipMember& member) {
+      return member.name == path || member.name == root_ + std::string(path);
+    });
+  };
+  const auto has_folder = [&](std::string_view path) {
+    return std::ranges::any_of(zip_.members(), [&](const ZipMember& member) {
+      return member.name.starts_with(root_ + std::string(path));
+    });
+  };
+  const auto refuse = [](const std::string& kind) {
+    throw Error(ErrorCode::kUnsupported, kind + "\n" + std::string(kExportRecipe));
+  };
+  if (has("archive_format")) {
+    if (text("archive_format") != "pt2") refuse("is an archive of an unknown format of PyTorch.");
+    if (has_folder("models/")) return;
+    if (has_folder("data/aotinductor/")) {
+      refuse("holds a program that AOTInductor compiled, not its graph. Save the graph instead:");
+    }
+    throw Error(ErrorCode::kCorrupt, "archive of torch.export without a program: no 'models/'");
+  }
+  if (has("serialized_exported_program.json")) {
+    refuse(
+        "was saved by torch.export of torch 2.7 or older. Save it again with torch 2.8 or newer:");
+  }
+  if (has("constants.pkl") || has_folder("code/")) {
+    refuse("is TorchScript (torch.jit), which PyTorch has deprecated. Export the model instead:");
+  }
+  if (has("data.pkl")) {
+    refuse(
+        "is what torch.save writes: weights or a pickled module, without a graph. Export the model "
+        "instead:");
+  }
+  refuse("is a zip archive that PyTorch did not write. A model is saved so:");
+}
+
+const ZipMember* Archive::find(const std::string& path) const {
+  const auto found = members_.find(root_ + path);
+  return found == members_.end() ? nullptr : found->second;
+}
+
+std::string Archive::text(const std::string& path) const {
+  const ZipMember* const member = find(path);
+  if (member == nullptr) throw Error(ErrorCode::kCorrupt, "'" + path + "' is missing");
+  if (member->bytes > kMaxTextBytes) {
+    throw Error(ErrorCode::kExhausted, "'" + path + "' of " + std::to_string(member->bytes) +
+                                           " bytes; at most " + std::to_string(kMaxTextBytes) +
+                                           " are read");
+  }
+  return zip_.extract(*member);
+}
+
+std::string Archive::model_name(const std::string& wanted) const {
+  constexpr std::string_view kSuffix = ".json";
+  const std::string folder = root_ + "models/";
+  std::vector<std::string> names;
+  for (const ZipMember& member : zip_.members()) {
+    if (!member.name.starts_with(folder) || !member.name.ends_with(kSuffix)) continue;
+    if (member.name.size() <= folder.size() + kSuffix.size()) continue;
+    names.push_back(
+        member.name.substr(folder.size(), member.name.size() - folder.size() - kSuffix.size()));
+  }
+  if (names.empty()) throw Error(ErrorCode::kCorrupt, "no program in 'models/'");
+  if (wanted.empty() && names.size() == 1) return names.front();
+  if (std::ranges::find(names, wanted) != names.end()) return wanted;
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
+  throw Error(ErrorCode::kInvalidArgument,
+              wanted.empty() ? "the archive holds several programs: " + list + "; name one"
+                             : "no program '" + wanted + "' in the archive; it holds " + list);
+}
+
+ExportedProgram Archive::program(const std::string& name) {
+  const std::string model = model_name(name);
+  read_payloads(model, kWeights.data());
+  read_payloads(model, kConstants.data());
+  const std::string path = "models/" + model + ".json";
+  return in_context(path, [&] { return parse_exported_program(text(path)); });
+}
+
+void Archive::read_payloads(const std::string& model, const char* folder) {
+  const bool weights = folder == kWeights;
+  const std::string path =
+      folder + model + (weights ? "_weights_config.json" : "_constants_config.json");
+  if (find(path) == nullptr) return;  // then a parameter that is needed is named
+  in_context(path, [&] {
+    for (auto& [fqn, payload] : parse_payload_config(text(path)))
+      payloads_.try_emplace(fqn, folder, std::move(payload));
+  });
+}
+
+const Archive::Content& Archive::content(const std::string& path) {
+  const auto known = contents_.find(path);
+  if (known != contents_.end()) return known->second;
+  const ZipMember* const member = find(path);
+  if (member == nullptr) throw Error(ErrorCode::kCorrupt, "'" + path + "' is missing");
+  Content content;
+  if (member->stored()) {
+    content = {zip_.view(*member), owner_};
+  } else {
+    if (member->bytes > kMaxUnpackedBytes)
+      throw Error(ErrorCode::kExhausted, "'" + path + "' unpacks to more than 16 GB");
+    const auto unpacked = std::make_shared<const std::string>(zip_.extract(*member));
+    content = {std::as_bytes(std::span(*unpacked)), unpacked};
+  }
+  return contents_.emplace(path, std::move(content)).first->second;
+}
+
+std::optional<Tensor> Archive::tensor(const std::string& fqn) {
+  const auto found = payloads_.find(fqn);
+  if (found == payloads_.end()) return std::nullopt;
+  return in_context("'" + fqn + "'", [&] {
+    const auto& [folder, payload] = found->second;
+    if (payload.use_pickle || !payload.meta) {
+      throw Error(ErrorCode::kUnsupported,
+                  "is stored as a pickle (a tensor subclass or a custom object); expected a plain "
+                  "tensor");
+    }
+    // Tied weights are one view of one storage, and share their bytes here too.
+    for (const auto& [path, meta, tensor] : tensors_[payload.path_name]) {
+      if (path == folder && meta == *payload.meta) return tensor;
+    }
+    const Content& stored = content(folder + payload.path_name);
+    Tensor tensor = strided_tensor(*payload.meta, stored.bytes, stored.owner);
+    tensors_[payload.path_name].emplace_back(folder, *payload.meta, tensor);
+    return tensor;
+  });
+}
+
+}  // namespace planish::torch

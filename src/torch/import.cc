@@ -1,0 +1,32 @@
+#include "planish/torch/import.h"
+
+#include <algorithm>
+
+#include "planish/archive/zip.h"
+#include "planish/base/error.h"
+#include "planish/base/file.h"
+#include "torch/archive.h"
+#include "torch/lowering.h"
+#include "torch/operators.h"
+
+namespace planish {
+
+bool is_torch_archive(const std::filesystem::path& path) {
+  return is_zip(MappedFile::open(path)->bytes());
+}
+
+TorchImport import_torch_export(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                const TorchImportConfig& config) {
+  torch::Archive archive(bytes, std::move(owner));
+  torch::ExportedProgram program = archive.program(config.model);
+  return torch::lower(std::move(program), archive, config);
+}
+
+TorchImport import_torch_export(const std::filesystem::path& path,
+                                const TorchImportConfig& config) {
+  const auto file = MappedFile::open(path);
+  return in_context(path.string(),
+                    [&] { return import_torch_export(file->bytes(), file, config); });
+}
+
+}  // namespace planish

@@ -1,0 +1,20 @@
+// Activations and softmax.
+#pragma once
+
+#include "torch/call.h"
+
+namespace planish::torch::ops {
+
+void clamp(Call& call);  // clamp, clamp_min, clamp_max: numbers or tensors
+void elu(Call& call);
+void gelu(Call& call);
+void hardsigmoid(Call& call);
+void hardtanh(Call& call);
+void leaky_relu(Call& call);
+void log_softmax(Call& call);
+void prelu(Call& call);
+void relu6(Call& call);
+void silu(Call& call);
+void softmax(Call& call);
+
+}  // namespace planish::torch::ops

@@ -1,0 +1,12 @@
+// Elements chosen by tensors of positions.
+#pragma once
+
+#include "torch/call.h"
+
+namespace planish::torch::ops {
+
+void embedding(Call& call);
+void index_select(Call& call);
+void index(Call& call);  // x[i, :, j]
+
+}  // namespace planish::torch::ops

@@ -1,0 +1,12 @@
+// Pooling.
+#pragma once
+
+#include "torch/call.h"
+
+namespace planish::torch::ops {
+
+void max_pool(Call& call);  // 1d to 3d; indices are not given back
+void avg_pool(Call& call);  // 1d to 3d
+void adaptive_avg_pool(Call& call);
+
+}  // namespace planish::torch::ops
