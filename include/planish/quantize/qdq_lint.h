@@ -61,7 +61,7 @@ inline constexpr std::array kLintRules{
              "leave its neighbours in float too, when they save less than the conversions cost; or rewrite it to operators that have kernels"},
     LintRule{LintCode::kUnfused, "unfused", LintLevel::kCost,
              "an operator with an integer kernel that runs in float all the same",
-             "see the reason; quantize again with planish, whose plans avoid it"},
+             "remove the reason that is given"},
     LintRule{LintCode::kRequantized, "requantized", LintLevel::kCost,
              "integers become floats only to become other integers",
              "give both tensors the same scale and zero point"},
