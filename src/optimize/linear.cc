@@ -92,17 +92,6 @@ std::optional<std::vector<float>> rounded(std::span<const double> values) {
   return result;
 }
 
-/// A constant in place of `old`: under its name when nobody else reads that, else under a new one.
-std::string replace_constant(Graph& graph, const GraphIndex& index, NameScope& names,
-                             const std::string& old, Tensor value) {
-  if (index.has_single_use(old)) {
-    const auto found = std::ranges::find(graph.initializers, old, &Initializer::name);
-    found->value = std::move(value);
-    return old;
-  }
-  return add_initializer(graph, names, old + "_folded", std::move(value));
-}
-
 std::optional<Tensor> scaled_weight(const Tensor& weight, const Linear& linear,
                                     std::span<const double> scale) {
   const auto values = weight.values<float>();
@@ -116,6 +105,16 @@ std::optional<Tensor> scaled_weight(const Tensor& weight, const Linear& linear,
 }
 
 }  // namespace
+
+std::string replace_constant(Graph& graph, const GraphIndex& index, NameScope& names,
+                             const std::string& old, Tensor value) {
+  if (index.has_single_use(old)) {
+    const auto found = std::ranges::find(graph.initializers, old, &Initializer::name);
+    found->value = std::move(value);
+    return old;
+  }
+  return add_initializer(graph, names, old + "_folded", std::move(value));
+}
 
 std::optional<Linear> linear_that_makes(const Graph& graph, const GraphIndex& index,
                                         const std::string& value) {

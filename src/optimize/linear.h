@@ -52,6 +52,11 @@ std::optional<std::vector<double>> constant_by_channel(const GraphIndex& index,
                                                        const std::string& value, std::size_t rank,
                                                        std::size_t channels);
 
+/// A constant in place of initializer `old`: under its name when nobody else reads that, else under
+/// a new one. Returns the name. `index` is of `graph`, or of what it was before.
+std::string replace_constant(Graph& graph, const GraphIndex& index, NameScope& names,
+                             const std::string& old, Tensor value);
+
 /// Puts what node `affine` computes, y = f(linear(x)), into the weights and the bias of `linear`,
 /// in float64, rounded once. Afterwards `linear` makes the output of `affine`; only a MatMul
 /// without bias needs `affine` to become its Add. Says whether `affine` is to be erased. Nothing,

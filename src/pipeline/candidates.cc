@@ -26,15 +26,40 @@ CandidateSpec static_spec(QuantizationFormat format, Target target) {
   return spec;
 }
 
+const Tensor* weight_of(const Node& node, const GraphIndex& index) {
+  const Initializer* weight = index.constant(node.input(1));
+  return weight != nullptr && weight->value.rank() >= 3 ? &weight->value : nullptr;
+}
+
+/// Whether `node` reads what `source` makes, perhaps through activations.
+bool is_fed_by(const Node& node, const Node& source, const Graph& graph, const GraphIndex& index) {
+  const Node* at = &node;
+  do {
+    const auto maker = index.producer(at->input(0));
+    if (!maker) return false;
+    at = &graph.nodes[*maker];
+  } while (!is_matrix_operator(*at));
+  return at == &source;
+}
+
 /// The first convolution, when it reads few channels: the integer kernel multiplies dense rows of
-/// channels and has little to gain there, while the float kernel has a form for images.
-const Node* shallow_stem(const Graph& graph) {
+/// channels and has little to gain there, while the float kernel has a form for images. The
+/// depthwise convolution behind it, on as large an image, gains as little. docs/rewrites.md has
+/// figures.
+std::vector<std::string> shallow_stem(const Graph& graph) {
   constexpr std::int64_t kFewChannels = 4;
+  const GraphIndex index(graph);
   const auto first = std::ranges::find_if(graph.nodes, is_matrix_operator);
-  if (first == graph.nodes.end() || !first->is("Conv")) return nullptr;
-  const Initializer* weight = GraphIndex(graph).constant(first->input(1));
-  if (weight == nullptr || weight->value.rank() < 3) return nullptr;
-  return weight->value.dims()[1] <= kFewChannels ? &*first : nullptr;
+  if (first == graph.nodes.end() || !first->is("Conv")) return {};
+  const Tensor* weight = weight_of(*first, index);
+  if (weight == nullptr || weight->dims()[1] > kFewChannels) return {};
+  const auto second = std::find_if(first + 1, graph.nodes.end(), is_matrix_operator);
+  if (second == graph.nodes.end() || !second->is("Conv")) return {first->name};
+  const Tensor* behind = weight_of(*second, index);
+  const bool is_depthwise =
+      behind != nullptr && behind->dims()[1] == 1 && second->int_attribute("group", 1) > 1;
+  if (!is_depthwise || !is_fed_by(*second, *first, graph, index)) return {first->name};
+  return {first->name, second->name};
 }
 
 }  // namespace
@@ -43,11 +68,11 @@ std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Targ
                                            const Graph& graph) {
   std::vector<CandidateSpec> specs{static_spec(QuantizationFormat::kQdq, target),
                                    static_spec(QuantizationFormat::kQOperator, target)};
-  if (const Node* stem = shallow_stem(graph)) {
+  if (const std::vector<std::string> stem = shallow_stem(graph); !stem.empty()) {
     for (std::size_t i = 0; i < 2; ++i) {
       CandidateSpec spec = specs[i];
       spec.name += "-float-stem";
-      spec.config.exclude_nodes.push_back(stem->name);
+      spec.config.exclude_nodes = stem;
       specs.push_back(std::move(spec));
     }
   }

@@ -62,7 +62,8 @@ class Preparation {
       if (std::ranges::find(config.skip, pass.name) != config.skip.end()) continue;
       passes_.push_back(&pass);
       outcomes_.push_back(
-          PassOutcome{.report = {.pass = std::string(pass.name)}, .tolerance = pass.tolerance});
+          PassOutcome{.report = {.pass = std::string(pass.name)},
+                      .tolerance = allowed_error(pass.tolerance, reference_.rounding_effect)});
     }
   }
 
@@ -140,7 +141,9 @@ class Preparation {
 /// The first run alone, which is the one with the larger batch.
 Reference first_run_of(const Reference& all) {
   if (all.inputs.empty()) return {};
-  return Reference{.inputs = {all.inputs.front()}, .outputs = {all.outputs.front()}};
+  return Reference{.inputs = {all.inputs.front()},
+                   .outputs = {all.outputs.front()},
+                   .rounding_effect = all.rounding_effect};
 }
 
 std::vector<std::string> notes_on(const Model& model) {
@@ -227,6 +230,7 @@ Prepared prepare(const Model& model, const PrepareConfig& config) {
   }
   report.whole.not_verified_because = reference.unusable_because;
   const auto agrees = [&] {
+    tolerance = allowed_error(tolerance, reference.rounding_effect);
     report.whole.max_relative_error =
         relative_error(result.model, reference, config.verification.threads);
     return *report.whole.max_relative_error <= tolerance;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "planish/base/error.h"
+#include "planish/optimize/passes.h"
 #include "planish/prepare/random_inputs.h"
 
 namespace planish {
@@ -62,6 +63,30 @@ void run_random(Session& session, std::uint64_t seed, Reference& reference) {
   }
 }
 
+/// Every other float towards 0, the others away from it, by half a unit in the last place.
+Tensor moved_by_rounding(const Tensor& tensor) {
+  if (tensor.dtype() != DType::kFloat32) return tensor;
+  const auto values = tensor.values<float>();
+  std::vector<float> moved(values.begin(), values.end());
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    const double factor = i % 2 == 0 ? 1 + kFloatRounding : 1 - kFloatRounding;
+    moved[i] = static_cast<float>(moved[i] * factor);
+  }
+  return Tensor::of(tensor.dims(), moved);
+}
+
+double rounding_effect_on(Session& session, const Reference& reference) {
+  std::vector<NamedTensor> inputs = reference.inputs.front();
+  for (NamedTensor& input : inputs) input.value = moved_by_rounding(input.value);
+  const std::vector<Tensor> outputs = session.run(inputs);
+  double largest = 0;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    const double error = relative_error(outputs[k], reference.outputs.front()[k]);
+    if (std::isfinite(error)) largest = std::max(largest, error);
+  }
+  return largest;
+}
+
 bool answers_alike(Session& session, const Reference& reference) {
   return session.run(reference.inputs.front()) == reference.outputs.front();
 }
@@ -114,12 +139,18 @@ Reference reference_of(const Model& model, const VerifyConfig& config) {
       if (!answers_alike(*session, reference)) {
         return Reference{.unusable_because = "the model answers the same input differently"};
       }
+      reference.rounding_effect = rounding_effect_on(*session, reference);
     }
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kUnavailable) throw;
     return Reference{.unusable_because = error.message()};
   }
   return reference;
+}
+
+double allowed_error(double tolerance, double rounding_effect) {
+  constexpr double kLayers = 16;  // 2 * sqrt(64)
+  return tolerance > 0 ? std::max(tolerance, kLayers * rounding_effect) : 0;
 }
 
 std::vector<std::vector<Tensor>> outputs_on(const Model& model,

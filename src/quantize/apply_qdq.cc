@@ -37,6 +37,8 @@ class QdqRewriter {
     for (const TensorPlan& tensor : plan_.tensors) {
       if (tensor.role != TensorRole::kActivation) {
         add_constant_dq(tensor);
+      } else if (tensor.clamp) {
+        add_clamped(tensor);
       } else {
         add_activation_pair(tensor);
       }
@@ -44,7 +46,7 @@ class QdqRewriter {
     for (const BiasPlan& bias : plan_.biases) {
       if (!bias.scales.empty()) add_bias_dq(bias);
     }
-    remove_absorbed();
+    remove_dropped();
     if (plan_.config.contrib_qdq) rewriter_.model().set_opset(kContribDomain, 1);
     return rewriter_.finish(plan_.config.qdq_pair_on_weights);
   }
@@ -193,15 +195,43 @@ class QdqRewriter {
     if (is_best() && is_made_in_floats(name)) {
       // Whoever is left, and the caller, has the floats: more exact, and without a
       // DequantizeLinear.
+      if (is_read_as_integers_only(name)) {
+        add_q(name, q_output_name(name), q_node_name(name), params);
+        return;
+      }
       replace_quantized_reads(name, dq_output_name(name));
       add_pair(name, q_output_name(name), dq_output_name(name), name, "", params);
     } else if (outputs_.contains(name)) {
       rename_made(name, q_input_name(name));
       add_pair(q_input_name(name), q_output_name(name), name, name, "", params);
+    } else if (is_read_as_integers_only(name)) {
+      add_q(name, q_output_name(name), q_node_name(name), params);
     } else {
       replace_reads(name, dq_output_name(name));
       add_pair(name, q_output_name(name), dq_output_name(name), name, "", params);
     }
+  }
+
+  [[nodiscard]] bool is_read_as_integers_only(const std::string& tensor) const {
+    const auto found = readers_.find(tensor);
+    return found != readers_.end() && std::ranges::all_of(found->second, [&](std::size_t reader) {
+             return plan_.nodes[reader].action == NodeAction::kReread;
+           });
+  }
+
+  /// No QuantizeLinear: the integers of another tensor, clamped, are this one's.
+  void add_clamped(const TensorPlan& tensor) {
+    const std::string& name = tensor.tensor;
+    std::string integers = q_output_name(tensor.clamp->of);
+    rewriter_.add_params(tensor);
+    if (auto clip = rewriter_.clip_of(tensor, integers, q_output_name(name))) {
+      graph_.nodes.push_back(std::move(*clip));
+      integers = q_output_name(name);
+    }
+    const bool is_output = outputs_.contains(name);
+    const std::string floats = is_output ? name : dq_output_name(name);
+    if (!is_output) replace_reads(name, floats);
+    add_dq(integers, floats, dq_node_name(name), rewriter_.names_of(tensor));
   }
 
   /// maker → Q → DQ → readers of the first type
@@ -288,11 +318,12 @@ class QdqRewriter {
     add_dq(name, output, dq_node_name(bias.copy), {scale_name(name), zero_point_name(name)}, axis);
   }
 
-  void remove_absorbed() {
+  void remove_dropped() {
     std::vector<Node> kept;
     kept.reserve(graph_.nodes.size());
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      if (i < original_count_ && plan_.nodes[i].action == NodeAction::kAbsorb) continue;
+      const NodeAction action = i < original_count_ ? plan_.nodes[i].action : NodeAction::kLeave;
+      if (action == NodeAction::kAbsorb || action == NodeAction::kReread) continue;
       kept.push_back(std::move(graph_.nodes[i]));
     }
     graph_.nodes = std::move(kept);

@@ -73,6 +73,8 @@ class QOperatorRewriter {
         return keep_argmax(node);
       case QOperatorRule::kEmbedLayerNorm:
         return replace_embedding(node);
+      case QOperatorRule::kHardSigmoid:
+        return reread(node);
     }
   }
 
@@ -228,6 +230,19 @@ class QOperatorRewriter {
     inputs.insert(inputs.end(), {output.scale, output.zero_point});
     emitter_.emit(
         integer_node(node, "QLinearWhere", std::move(inputs), {output.integers}, kContrib));
+  }
+
+  /// The integers of the input, clamped, stand for the output.
+  void reread(const Node& node) {
+    const std::string source = integers_of(node.input(0)).integers;
+    const TensorPlan& plan = plan_of(node.output(0));
+    IntegerValue output = own_output(node.output(0));
+    if (auto clip = rewriter_.clip_of(plan, source, output.integers)) {
+      emitter_.emit(std::move(*clip));
+      return;
+    }
+    output.integers = source;
+    emitter_.set(node.output(0), std::move(output));
   }
 
   void keep_on_integers(const Node& node) {

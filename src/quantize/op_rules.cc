@@ -28,6 +28,7 @@ constexpr std::array kQdqNames{
     std::pair{QdqRule::kSplit, std::string_view("shares input")},
     std::pair{QdqRule::kGather, std::string_view("shares input")},
     std::pair{QdqRule::kWhere, std::string_view("branches, output")},
+    std::pair{QdqRule::kHardSigmoid, std::string_view("integers of the input, clamped")},
 };
 constexpr std::array kQOperatorNames{
     std::pair{QOperatorRule::kNone, std::string_view("-")},
@@ -47,6 +48,7 @@ constexpr std::array kQOperatorNames{
     std::pair{QOperatorRule::kArgMax, std::string_view("on integers")},
     std::pair{QOperatorRule::kGather, std::string_view("on integers, constant data")},
     std::pair{QOperatorRule::kEmbedLayerNorm, std::string_view("QEmbedLayerNormalization")},
+    std::pair{QOperatorRule::kHardSigmoid, std::string_view("integers of the input, clamped")},
 };
 constexpr std::array kDynamicNames{
     std::pair{DynamicRule::kNone, std::string_view("-")},

@@ -130,6 +130,26 @@ void add_needed(const Model& model, const GraphFacts& facts, const QuantizationC
 
 }  // namespace
 
+TensorPlan quantize_detail::PlanInput::activation(const std::string& tensor,
+                                                  DType scale_dtype) const {
+  TensorPlan plan{.tensor = tensor, .dtype = config.activation, .scale_dtype = scale_dtype};
+  const auto range = ranges.find(tensor);
+  if (range != ranges.end()) plan.range = range->second;
+  if (const auto found = given.find(tensor); found != given.end()) {
+    plan.params = {found->second.params};
+    plan.clamp = found->second.clamp;
+    return plan;
+  }
+  if (!plan.range) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the calibration has no range for '" + tensor +
+                    "', which is to be quantized; calibrate this model, or exclude its nodes");
+  }
+  plan.params = {activation_params(tensor, *plan.range, scale_dtype, config)};
+  plan.dtype = plan.params.front().dtype;
+  return plan;
+}
+
 const TensorPlan* QuantizationPlan::find(std::string_view tensor) const {
   const auto found = std::ranges::find(tensors, tensor, &TensorPlan::tensor);
   return found == tensors.end() ? nullptr : &*found;
@@ -145,13 +165,17 @@ QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& t
   if (is_best(config)) require_float32(model, facts);
   if (is_dynamic(config)) {
     const Ranges none;
-    return quantize_detail::plan_dynamic(PlanInput{model, facts, config, none});
+    return quantize_detail::plan_dynamic(PlanInput{model, facts, config, none, {}, {}});
   }
   auto decisions = quantize_detail::admitted_nodes(model.graph, config);
   const Ranges ranges = ranges_of(model, facts, table, config, decisions);
   if (is_best(config))
     quantize_detail::select_best_static(model, facts, config, &ranges, decisions);
-  PlanInput input{model, facts, config, ranges, std::move(decisions)};
+  PlanInput input{model, facts, config, ranges, std::move(decisions), {}};
+  if (is_best(config)) {
+    input.given = quantize_detail::params_given_by_hard_sigmoids(model.graph, facts, ranges, config,
+                                                                 input.decisions);
+  }
   QuantizationPlan plan = config.format == QuantizationFormat::kQdq
                               ? quantize_detail::plan_qdq(std::move(input))
                               : quantize_detail::plan_qoperator(std::move(input));

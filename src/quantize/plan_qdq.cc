@@ -96,14 +96,13 @@ class QdqPlanner {
       // ONNX Runtime takes the calibrated range of the input itself even where the input shares the
       // parameters of another tensor.
       const std::string source = in_.is_parity() ? bias.input : root_of(bias.input);
-      const auto range = in_.ranges.find(source);
-      if (range == in_.ranges.end()) continue;
+      if (!in_.ranges.contains(source) && !in_.given.contains(source)) continue;
       const std::string& reader = in_.model.graph.nodes[bias.node].name;
       const DType scale_dtype = facts_.dtype(source);
       const QuantizationParams params =
           receives_converted(config_, source, reader)
-              ? converted_params(source, range->second, scale_dtype, config_)
-              : activation_params(source, range->second, scale_dtype, config_);
+              ? converted_params(source, in_.ranges.find(source)->second, scale_dtype, config_)
+              : in_.activation(source, scale_dtype).params.front();
       const Tensor& values = facts_.constant(bias.bias)->value;
       if (in_.is_parity()) {
         adjust_weight_for_bias(weight->second, params.scale, values);
@@ -127,18 +126,7 @@ class QdqPlanner {
   }
 
   [[nodiscard]] TensorPlan plan_activation(const std::string& tensor) const {
-    const auto range = in_.ranges.find(tensor);
-    if (range == in_.ranges.end()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "the calibration has no range for '" + tensor +
-                      "', which is to be quantized; calibrate this model, or exclude its nodes");
-    }
-    TensorPlan plan{.tensor = tensor,
-                    .role = TensorRole::kActivation,
-                    .scale_dtype = facts_.dtype(tensor),
-                    .range = range->second};
-    plan.params = {activation_params(tensor, range->second, plan.scale_dtype, config_)};
-    plan.dtype = plan.params.front().dtype;
+    TensorPlan plan = in_.activation(tensor, facts_.dtype(tensor));
     plan.conversion = plan_conversion(tensor);
     return plan;
   }

@@ -80,6 +80,8 @@ class QOperatorPlanner {
         return decide_gather(i);
       case QOperatorRule::kEmbedLayerNorm:
         return decide_embedding(i);
+      case QOperatorRule::kHardSigmoid:
+        return decide_hard_sigmoid(i);
     }
   }
 
@@ -182,6 +184,14 @@ class QOperatorPlanner {
     share(of.output(0), of.input(0));
   }
 
+  void decide_hard_sigmoid(std::size_t i) {
+    const Node& of = node(i);
+    if (!in_.given.contains(of.output(0))) return leave(in_.decisions[i], LeaveReason::kNoRule);
+    if (!is_integer(of.input(0))) return leave(in_.decisions[i], LeaveReason::kNotFed);
+    in_.decisions[i].action = NodeAction::kReread;
+    own_output(of.output(0));
+  }
+
   void decide_shares(std::size_t i) {
     const Node& of = node(i);
     if (!config_.force_data_movement) return decide_if_fed(i, true);
@@ -246,16 +256,8 @@ class QOperatorPlanner {
   }
 
   void own_output(const std::string& tensor) {
-    const TensorRange range = in_.ranges.find(tensor)->second;
     const DType dtype = facts_.dtype(tensor);
-    const DType scale_dtype = dtype == DType::kFloat16 ? dtype : DType::kFloat32;
-    TensorPlan plan{.tensor = tensor,
-                    .role = TensorRole::kActivation,
-                    .scale_dtype = scale_dtype,
-                    .range = range};
-    plan.params = {activation_params(tensor, range, scale_dtype, config_)};
-    plan.dtype = plan.params.front().dtype;
-    add(std::move(plan));
+    add(in_.activation(tensor, dtype == DType::kFloat16 ? dtype : DType::kFloat32));
   }
 
   /// A data input: constants in the activation type.

@@ -17,6 +17,8 @@ std::string_view name_of(NodeAction action) {
       return "quantize";
     case NodeAction::kAbsorb:
       return "absorb";
+    case NodeAction::kReread:
+      return "reread";
   }
   return "leave";
 }
@@ -35,6 +37,11 @@ std::string params_text(const QuantizationParams& params) {
 std::string tensor_text(const TensorPlan& tensor) {
   std::string text = "  " + std::string(name_of(tensor.role)) + " '" + tensor.tensor +
                      "': " + short_name_of(tensor.dtype);
+  if (tensor.clamp) {
+    text += ", integers of '" + tensor.clamp->of + "' between " +
+            std::to_string(tensor.clamp->bounds.min) + " and " +
+            std::to_string(tensor.clamp->bounds.max);
+  }
   if (!tensor.shares.empty()) {
     text += (tensor.shares_converted ? ", as converted '" : ", as '") + tensor.shares + "'";
   } else if (tensor.axis) {
@@ -95,11 +102,11 @@ std::string_view name_of(TensorRole role) {
 std::string to_string(const QuantizationPlan& plan) {
   std::map<std::string_view, std::size_t> counts;
   for (const NodeDecision& node : plan.nodes) ++counts[name_of(node.action)];
-  std::string text = "plan: " + std::string(name_of(plan.config.mode)) + ", " +
-                     std::to_string(plan.nodes.size()) +
-                     " nodes: " + std::to_string(counts["quantize"]) + " quantized, " +
-                     std::to_string(counts["absorb"]) + " absorbed, " +
-                     std::to_string(counts["leave"]) + " left\nnodes:\n";
+  std::string text =
+      "plan: " + std::string(name_of(plan.config.mode)) + ", " + std::to_string(plan.nodes.size()) +
+      " nodes: " + std::to_string(counts["quantize"]) + " quantized, " +
+      std::to_string(counts["absorb"]) + " absorbed, " + std::to_string(counts["reread"]) +
+      " reread, " + std::to_string(counts["leave"]) + " left\nnodes:\n";
   for (const NodeDecision& node : plan.nodes) {
     text += "  " + std::string(name_of(node.action)) + " " + node.op_type + " '" + node.node + "'";
     if (node.action == NodeAction::kLeave) text += ": " + node.reason;
@@ -154,6 +161,11 @@ Json to_json(const QuantizationPlan& plan) {
     if (tensor.axis) entry["axis"] = *tensor.axis;
     if (tensor.range) entry["range"] = {tensor.range->min, tensor.range->max};
     if (tensor.conversion) entry["conversion"] = conversion_json(*tensor.conversion);
+    if (tensor.clamp) {
+      entry["clamp"] = {{"of", tensor.clamp->of},
+                        {"min", tensor.clamp->bounds.min},
+                        {"max", tensor.clamp->bounds.max}};
+    }
     tensors.push_back(std::move(entry));
   }
   json["tensors"] = std::move(tensors);

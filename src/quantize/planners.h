@@ -3,6 +3,7 @@
 
 #include "planish/quantize/plan.h"
 #include "quantize/graph_facts.h"
+#include "quantize/hard_sigmoid.h"
 #include "quantize/ranges.h"
 
 namespace planish::quantize_detail {
@@ -14,10 +15,14 @@ struct PlanInput {
   const QuantizationConfig& config;
   const Ranges& ranges;
   std::vector<NodeDecision> decisions = {};
+  GivenParamsMap given = {};  // profile best, static: parameters that other operators ask for
 
   [[nodiscard]] bool is_parity() const {
     return config.profile == QuantizationProfile::kOnnxRuntime132;
   }
+  /// The plan of activation `tensor`: given parameters, else those of its range.
+  /// @throws Error(kInvalidArgument) when there is neither.
+  [[nodiscard]] TensorPlan activation(const std::string& tensor, DType scale_dtype) const;
 };
 
 QuantizationPlan plan_qdq(PlanInput input);

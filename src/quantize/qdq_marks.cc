@@ -129,6 +129,8 @@ class QdqMarker {
         return mark_gather(i);
       case QdqRule::kWhere:
         return mark_where(i);
+      case QdqRule::kHardSigmoid:
+        return mark_hard_sigmoid(i);
     }
   }
 
@@ -277,6 +279,12 @@ class QdqMarker {
       return leave(in_.decisions[i], LeaveReason::kNotFed);
     }
     if (output_is_marked(i)) mark_activation(node.output(0));
+  }
+
+  void mark_hard_sigmoid(std::size_t i) {
+    mark_every_tensor(i);
+    if (in_.given.contains(in_.model.graph.nodes[i].output(0)))
+      in_.decisions[i].action = NodeAction::kReread;
   }
 
   PlanInput& in_;

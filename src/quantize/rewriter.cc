@@ -137,6 +137,22 @@ void Rewriter::add_bias(const BiasPlan& bias) {
                count > 1 ? Tensor::of({count}, zeros) : Tensor::scalar<std::int32_t>(0));
 }
 
+std::optional<Node> Rewriter::clip_of(const TensorPlan& tensor, const std::string& integers,
+                                      const std::string& clamped) {
+  const IntegerLimits& bounds = tensor.clamp->bounds;
+  if (bounds == integer_limits(tensor.dtype)) return std::nullopt;
+  const auto add_bound = [&](const char* suffix, std::int32_t value) {
+    const std::string name = clamped + suffix;
+    add_constant(name, tensor.dtype == DType::kUInt8
+                           ? Tensor::scalar(static_cast<std::uint8_t>(value))
+                           : Tensor::scalar(static_cast<std::int8_t>(value)));
+    return name;
+  };
+  const std::string low = add_bound("_min", bounds.min);
+  const std::string high = add_bound("_max", bounds.max);
+  return make_node("Clip", {integers, low, high}, {clamped}, tensor.tensor + "_Clip");
+}
+
 void Rewriter::drop_unused_constants() {
   std::unordered_set<std::string> used;
   std::unordered_set<std::string> made;

@@ -52,6 +52,10 @@ class Rewriter {
   /// The axis of a bias along which its scales lie; nothing when it has one. A Gemm's bias may be
   /// [1, N]; the peer says axis 0 even then.
   [[nodiscard]] std::optional<std::size_t> bias_axis(const BiasPlan& bias) const;
+  /// The node that clamps `integers` to the bounds of `tensor`'s plan and writes `clamped`; nothing
+  /// when the bounds are those of the type.
+  std::optional<Node> clip_of(const TensorPlan& tensor, const std::string& integers,
+                              const std::string& clamped);
   /// Adds the integers, scale and zero point of a bias, by the names ONNX Runtime gives them.
   void add_bias(const BiasPlan& bias);
 

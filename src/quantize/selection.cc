@@ -6,6 +6,8 @@
 #include <optional>
 #include <unordered_set>
 
+#include "quantize/hard_sigmoid.h"
+
 namespace planish::quantize_detail {
 namespace {
 
@@ -51,7 +53,10 @@ bool is_admitted_type(const std::string& op_type, const QuantizationConfig& conf
   if (!config.op_types.empty()) return contains(config.op_types, op_type);
   const OpRule* rule = find_op_rule(op_type);
   if (rule == nullptr) return false;
-  if (config.mode == QuantizationMode::kStatic) return is_static_by_default(*rule);
+  if (config.mode == QuantizationMode::kStatic) {
+    const bool is_best = config.profile == QuantizationProfile::kBest;
+    return is_static_by_default(*rule) || (is_best && rule->best != BestUse::kLeave);
+  }
   return is_dynamic_by_default(*rule);
 }
 
@@ -192,6 +197,11 @@ class BestSelection {
   [[nodiscard]] Obstacle range_obstacle(const Node& node) const {
     if (ranges_ == nullptr) return {};
     const OpRule& rule = *find_op_rule(node.op_type);
+    if (rule.qdq == QdqRule::kHardSigmoid) {
+      if (!has_range(node.input(0))) return {LeaveReason::kNoRange, "'" + node.input(0) + "'"};
+      const bool fits = hard_sigmoid_form(node, graph_, facts_, *ranges_, config_).has_value();
+      return fits ? Obstacle{} : Obstacle{LeaveReason::kUnsupportedForm, "scale of the input"};
+    }
     std::vector<std::string> needed;
     if (rule.best == BestUse::kCompute) needed.push_back(node.input(0));
     if (!shares_params(rule)) needed.push_back(node.output(0));

@@ -56,8 +56,11 @@ PassReport fold_constants(Model&, const OptimizeConfig&);
 PassReport inline_branches(Model&, const OptimizeConfig&);
 PassReport remove_no_ops(Model&, const OptimizeConfig&);
 PassReport merge_clamps(Model&, const OptimizeConfig&);
+PassReport find_global_pools(Model&, const OptimizeConfig&);
+PassReport find_hard_sigmoids(Model&, const OptimizeConfig&);
 PassReport fold_batch_norms(Model&, const OptimizeConfig&);
 PassReport fold_scales(Model&, const OptimizeConfig&);
+PassReport fold_input_scales(Model&, const OptimizeConfig&);
 PassReport fold_pads(Model&, const OptimizeConfig&);
 PassReport merge_initializers(Model&, const OptimizeConfig&);
 PassReport remove_dead_code(Model&, const OptimizeConfig&);
@@ -72,7 +75,9 @@ inline constexpr double kExact = 0.0;
 /// Of a pass that changes the order of a convolution's additions: rounding of a sum of K products
 /// grows as sqrt(K), that of L layers after one another as sqrt(L). K = 512 * 3 * 3 and L = 64
 /// (ResNet-50 has 53) give sqrt(K * L) * 2^-24 = 3.2e-5; four times that is allowed, since a weight
-/// that is rounded anew stays the same wrong for all its products.
+/// that is rounded anew stays the same wrong for all its products. A mean of H * W elements (at
+/// most 112 * 112 in these networks), and a clamp with three roundings in place of two, stay below
+/// that.
 inline constexpr double kReordered = 4 * 543 * kFloatRounding;
 
 /// One row per pass. `tolerance`: the largest |after - before| / max|before| of any output.
@@ -107,6 +112,14 @@ inline constexpr std::array kPasses{
          "Relu, Clip, Min and Max with constants that follow one another become one Clip; "
          "Clip(0, inf) becomes Relu",
          merge_clamps, kExact},
+    Pass{"global-pools",
+         "ReduceMean over all axes but the first two, and AveragePool over the whole image, become "
+         "GlobalAveragePool",
+         find_global_pools, kReordered},
+    Pass{"hard-sigmoids",
+         "HardSwish becomes x * HardSigmoid(x); clip(x + c, 0, h) / h, also with a Mul between, "
+         "becomes HardSigmoid",
+         find_hard_sigmoids, kReordered},
     Pass{"batch-norms",
          "BatchNormalization goes into the weights of the Conv, ConvTranspose, Gemm or MatMul "
          "before it",
@@ -115,6 +128,10 @@ inline constexpr std::array kPasses{
          "Mul, Div, Add and Sub with a constant per channel go into the weights of the Conv, "
          "ConvTranspose, Gemm or MatMul before it",
          fold_scales, kReordered},
+    Pass{"input-scales",
+         "Mul and Div by one constant, and Add and Sub of one per channel where nothing is padded, "
+         "go into the weights of the Conv after them",
+         fold_input_scales, kReordered},
     Pass{"pads", "Pad with zeros goes into the Conv or AveragePool after it", fold_pads,
          kReordered},
     Pass{"duplicates", "initializers of equal type, shape and content become one",

@@ -30,13 +30,23 @@ struct Verification {
 struct Reference {
   std::vector<std::vector<NamedTensor>> inputs = {};
   std::vector<std::vector<Tensor>> outputs = {};  // one list per run
-  std::string unusable_because = {};              // then both are empty
+  // Relative error of the outputs of the first run when every float of its inputs moves by half a
+  // unit in the last place: what rounding does to this model.
+  double rounding_effect = 0;
+  std::string unusable_because = {};  // then both are empty
 };
 
 /// Runs `model`, node by node as it stands, on the examples or on random inputs. Unusable when it
 /// accepts none of them, or answers the same input differently each time.
 /// @throws Error(kUnavailable) when ONNX Runtime cannot be used.
 Reference reference_of(const Model& model, const VerifyConfig& config = {});
+
+/// `tolerance`, a relative error, or more for a model whose answers hang on rounding: it cannot be
+/// held to less than what rounding does to it. 0 stays 0.
+///
+/// Rounding in each of L layers adds up to about sqrt(L) times what it does at the input; L = 64,
+/// and twice that is allowed: 16 * rounding_effect.
+double allowed_error(double tolerance, double rounding_effect);
 
 /// Outputs of `model`, run node by node as it stands: one list per run.
 /// @throws Error as open_session and Session::run.

@@ -23,27 +23,29 @@ enum class QdqRule : std::uint8_t {
   kSplit,          // every output shares input 0
   kGather,         // shares, when the data is quantized or a constant
   kWhere,          // when both branches are quantized
+  kHardSigmoid,    // profile best: the integers of its input, clamped, at another scale
 };
 
 /// What replaces an operator in the QOperator format (static).
 enum class QOperatorRule : std::uint8_t {
-  kNone,           // stays float
-  kConv,           // QLinearConv
-  kGemm,           // QGemm (com.microsoft)
-  kMatMul,         // QLinearMatMul
-  kBinary,         // QLinear<Op> (com.microsoft) of two inputs
-  kUnary,          // QLinear<Op> (com.microsoft) of one input
-  kSoftmax,        // QLinearSoftmax, output scale fixed to 1/256
-  kGlobalPool,     // QLinearGlobalAveragePool, when the input is quantized
-  kConcat,         // QLinearConcat
-  kWhere,          // QLinearWhere, only under force_data_movement
-  kClamp,          // dropped when the input is quantized
-  kShares,         // the same operator on integers, when the input is quantized
-  kPad,            // the same on integers, padding with the quantized constant
-  kSplit,          // the same on integers
-  kArgMax,         // the same on the integers of a quantized input; indices need no scale
-  kGather,         // the same on integers, when the data is a constant
-  kEmbedLayerNorm  // QEmbedLayerNormalization
+  kNone,            // stays float
+  kConv,            // QLinearConv
+  kGemm,            // QGemm (com.microsoft)
+  kMatMul,          // QLinearMatMul
+  kBinary,          // QLinear<Op> (com.microsoft) of two inputs
+  kUnary,           // QLinear<Op> (com.microsoft) of one input
+  kSoftmax,         // QLinearSoftmax, output scale fixed to 1/256
+  kGlobalPool,      // QLinearGlobalAveragePool, when the input is quantized
+  kConcat,          // QLinearConcat
+  kWhere,           // QLinearWhere, only under force_data_movement
+  kClamp,           // dropped when the input is quantized
+  kShares,          // the same operator on integers, when the input is quantized
+  kPad,             // the same on integers, padding with the quantized constant
+  kSplit,           // the same on integers
+  kArgMax,          // the same on the integers of a quantized input; indices need no scale
+  kGather,          // the same on integers, when the data is a constant
+  kEmbedLayerNorm,  // QEmbedLayerNormalization
+  kHardSigmoid,     // as in QdqRule
 };
 
 /// What replaces an operator in dynamic mode.
@@ -113,6 +115,8 @@ inline constexpr std::array kOpRules{
            "weight [K, N] or, transB, [N, K]; one scale per N"},
     OpRule{"GlobalAveragePool", QdqRule::kEveryTensor, QOperatorRule::kGlobalPool, DynamicRule::kNone, BestUse::kFollow, 1, -1,
            "integer kernel, own output range: means span less than their input"},
+    OpRule{"HardSigmoid", QdqRule::kHardSigmoid, QOperatorRule::kHardSigmoid, DynamicRule::kNone, BestUse::kMove, 12, -1,
+           "the integers of its input between two bounds, at another scale: exact, and nearly free"},
     OpRule{"InstanceNormalization", QdqRule::kNormalization, QOperatorRule::kNone, DynamicRule::kNone, BestUse::kLeave, 1, 1,
            "no integer kernel on CPUs"},
     OpRule{"LSTM", QdqRule::kNone, QOperatorRule::kNone, DynamicRule::kLstm, BestUse::kLeave, 1, 0,
@@ -170,6 +174,7 @@ const OpRule* find_op_rule(std::string_view op_type);
 
 /// Whether the static quantizer of ONNX Runtime takes the operator by default (either format).
 constexpr bool is_static_by_default(const OpRule& rule) {
+  if (rule.qdq == QdqRule::kHardSigmoid) return false;  // a form that it does not have
   return rule.qdq != QdqRule::kNone || rule.qoperator != QOperatorRule::kNone;
 }
 /// The same of the dynamic quantizer; it reaches Gemm as MatMul.

@@ -22,6 +22,7 @@ enum class NodeAction {
   kLeave,     // stays as it is; quantized inputs are dequantized before it
   kQuantize,  // gets Q/DQ around it, or an integer operator in its place
   kAbsorb,    // dropped: the range of its output implies what it did (Relu, Clip)
+  kReread,    // dropped: its output is the integers of its input, clamped, at another scale
 };
 
 /// Why a node is left, for programs; NodeDecision::reason says it for people.
@@ -70,6 +71,13 @@ struct Conversion {
   friend bool operator==(const Conversion&, const Conversion&) = default;
 };
 
+/// The integers of a tensor are those of tensor `of`, held between `bounds`.
+struct IntegerClamp {
+  std::string of = {};
+  IntegerLimits bounds = {};
+  friend bool operator==(const IntegerClamp&, const IntegerClamp&) = default;
+};
+
 /// The parameters of one tensor. Entries come in the order in which the model is rewritten.
 struct TensorPlan {
   std::string tensor = {};
@@ -82,6 +90,7 @@ struct TensorPlan {
   bool shares_converted = false;          // the parameters of the other's conversion
   std::optional<TensorRange> range = {};  // of an activation, as used
   std::optional<Conversion> conversion = {};
+  std::optional<IntegerClamp> clamp = {};  // not quantized from floats, but from other integers
   friend bool operator==(const TensorPlan&, const TensorPlan&) = default;
 };
 

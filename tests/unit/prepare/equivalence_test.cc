@@ -272,6 +272,78 @@ Model old_inputs() {
   return model;
 }
 
+/// The end of a network as the dynamo exporter writes it.
+Model mean_over_space() {
+  return GraphBuilder(18)
+      .input("x", DType::kFloat32, {"N", 5, 7, 9})
+      .initializer<std::int64_t>("axes", {2}, {-1, -2})
+      .node("ReduceMean", {"x", "axes"}, {"y"}, {{"keepdims", std::int64_t{0}}})
+      .output("y", DType::kFloat32, {"N", 5})
+      .model();
+}
+
+Model hard_swish_operator() {
+  return GraphBuilder()
+      .input("x", DType::kFloat32, {"N", 2, 8, 8})
+      .node("HardSwish", {"x"}, {"y"})
+      .output("y", DType::kFloat32, {"N", 2, 8, 8})
+      .model();
+}
+
+Model hard_swish_chain() {
+  return GraphBuilder(12)
+      .input("x", DType::kFloat32, {"N", 2, 8, 8})
+      .initializer("three", Tensor::scalar(3.0F))
+      .initializer("zero", Tensor::scalar(0.0F))
+      .initializer("six", Tensor::scalar(6.0F))
+      .node("Add", {"x", "three"}, {"a"})
+      .node("Clip", {"a", "zero", "six"}, {"c"})
+      .node("Mul", {"x", "c"}, {"m"})
+      .node("Div", {"m", "six"}, {"y"})
+      .output("y", DType::kFloat32, {"N", 2, 8, 8})
+      .model();
+}
+
+/// The Add of the gate, which would go into the Conv before it, is found first.
+Model hard_sigmoid_behind_conv() {
+  return GraphBuilder(13)
+      .input("x", DType::kFloat32, {"N", 2, 4, 4})
+      .initializer("w", random_tensor({3, 2, 1, 1}, 1, -4.0F, 4.0F))
+      .initializer("three", Tensor::scalar(3.0F))
+      .initializer("zero", Tensor::scalar(0.0F))
+      .initializer("six", Tensor::scalar(6.0F))
+      .node("Conv", {"x", "w"}, {"v"})
+      .node("Add", {"v", "three"}, {"a"})
+      .node("Max", {"a", "zero"}, {"r"})
+      .node("Min", {"r", "six"}, {"c"})
+      .node("Div", {"c", "six"}, {"y"})
+      .output("y", DType::kFloat32, {"N", 3, 4, 4})
+      .model();
+}
+
+/// A learnable affine block between convolutions, as in PP-OCR; and a normalized image before them.
+Model affine_inputs() {
+  return GraphBuilder()
+      .input("x", DType::kFloat32, {"N", 4, 8, 8})
+      .initializer("mean", random_tensor({4, 1, 1}, 1))
+      .initializer("std", positive({1}, 2))
+      .initializer("w1", random_tensor({6, 2, 1, 1}, 3))
+      .initializer("scale", positive({1}, 4))
+      .initializer("shift", random_tensor({1}, 5))
+      .initializer("w2", random_tensor({6, 1, 3, 3}, 6))
+      .initializer("b2", random_tensor({6}, 7))
+      .node("Sub", {"x", "mean"}, {"a"})
+      .node("Div", {"a", "std"}, {"b"})
+      .node("Conv", {"b", "w1"}, {"c"}, {{"group", std::int64_t{2}}})
+      .node("Tanh", {"c"}, {"t"})
+      .node("Mul", {"scale", "t"}, {"s"})
+      .node("Add", {"s", "shift"}, {"d"})
+      .node("Conv", {"d", "w2", "b2"}, {"y"},
+            {{"group", std::int64_t{6}}, {"pads", ints({1, 1, 1, 1})}})
+      .untyped_output("y")
+      .model();
+}
+
 const std::vector<Case> kCases{
     {"ConvBatchNorm", conv_batch_norm, {"Conv"}},
     {"ConvTransposeBatchNorm", conv_transpose_batch_norm, {"ConvTranspose"}},
@@ -288,6 +360,11 @@ const std::vector<Case> kCases{
     {"ConstantBranch", constant_branch, {"Mul"}},
     {"FunctionCall", function_call, {"Sigmoid", "Mul"}},
     {"OldInputs", old_inputs, {"MatMul", "Relu"}},
+    {"AffineInputs", affine_inputs, {"Conv", "Tanh", "Add", "Conv"}},
+    {"MeanOverSpace", mean_over_space, {"GlobalAveragePool", "Flatten"}},
+    {"HardSwishOperator", hard_swish_operator, {"HardSigmoid", "Mul"}},
+    {"HardSwishChain", hard_swish_chain, {"HardSigmoid", "Mul"}},
+    {"HardSigmoidBehindConv", hard_sigmoid_behind_conv, {"Conv", "HardSigmoid"}},
 };
 
 class Equivalence : public ::testing::TestWithParam<Case> {};

@@ -137,6 +137,25 @@ TEST(Prepare, APassThatMissesItsToleranceIsUndone) {
   }
 }
 
+TEST(Prepare, AModelWhoseAnswersHangOnRoundingIsPreparedAllTheSame) {
+  // The exponent is so large that the last bit of the product decides.
+  const Model model = GraphBuilder()
+                          .input("x", DType::kFloat32, {"N", 8})
+                          .initializer("w", random_tensor({8, 8}, 1))
+                          .initializer("scale", random_tensor({8}, 2, 1.0F, 2.0F))
+                          .initializer("much", Tensor::scalar(1e5F))
+                          .node("MatMul", {"x", "w"}, {"m"})
+                          .node("Mul", {"m", "scale"}, {"s"})
+                          .node("Neg", {"s"}, {"n"})
+                          .node("Mul", {"n", "much"}, {"l"})
+                          .node("Sin", {"l"}, {"y"})
+                          .output("y", DType::kFloat32, {"N", 8})
+                          .model();
+  const Prepared prepared = prepare(model, {.on_mismatch = OnMismatch::kFail});
+  EXPECT_EQ(ops_of(prepared.model), (std::vector<std::string>{"MatMul", "Neg", "Mul", "Sin"}));
+  EXPECT_GT(*prepared.report.whole.max_relative_error, kReordered);
+}
+
 TEST(Prepare, APassThatMissesItsToleranceIsAnErrorWhenAskedFor) {
   try {
     prepare(ill_conditioned(), {.on_mismatch = OnMismatch::kFail});

@@ -124,6 +124,28 @@ TEST(ReferenceOf, IndicesThatNeedAMinimumAreTriedAsOnes) {
   EXPECT_EQ(reference.inputs[0][0].value.to_ints(), std::vector<std::int64_t>(8, 1));
 }
 
+TEST(ReferenceOf, MeasuresWhatRoundingDoesToTheModel) {
+  // x * 2 moves by at most one unit in the last place, 2^-23.
+  const Reference scaled = reference_of(scaling(2));
+  EXPECT_GT(scaled.rounding_effect, 0);
+  EXPECT_LE(scaled.rounding_effect, std::ldexp(1.0, -23));
+  // sin(1e6 x) moves by 1e6 |x| 2^-24 and more.
+  const Model chaotic = GraphBuilder()
+                            .input("x", DType::kFloat32, {64})
+                            .initializer("much", Tensor::scalar(1e6F))
+                            .node("Mul", {"x", "much"}, {"m"})
+                            .node("Sin", {"m"}, {"y"})
+                            .output("y", DType::kFloat32, {64})
+                            .model();
+  EXPECT_GT(reference_of(chaotic).rounding_effect, 1e-3);
+}
+
+TEST(AllowedError, IsTheToleranceUnlessRoundingAloneDoesMore) {
+  EXPECT_EQ(allowed_error(1e-4, 1e-7), 1e-4);
+  EXPECT_EQ(allowed_error(1e-4, 1e-2), 0.16);
+  EXPECT_EQ(allowed_error(0, 1e-2), 0) << "what moves no bit cannot be blamed on rounding";
+}
+
 TEST(ReferenceOf, InputsLargerThanAnyModelTakesAreNotMade) {
   const std::int64_t huge = std::int64_t{1} << 40;
   EXPECT_NE(reference_of(scaling(2, {huge, 3})).unusable_because.find("too large"),

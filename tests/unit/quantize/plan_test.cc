@@ -99,6 +99,26 @@ TEST(Plan, SharesParametersThroughOperatorsThatMoveElements) {
   EXPECT_EQ(plan.find("f")->shares, "g");
 }
 
+TEST(Plan, FloatReadersOfAFloatValueReadItUnrounded) {
+  // n, made by a node that is left, feeds a product and the residual branch around it.
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 4})
+                          .node("Tanh", {"x"}, {"n"})
+                          .value("n", kFloat, {1, 4})
+                          .initializer("w", test::random_tensor({4, 4}, 1))
+                          .node("MatMul", {"n", "w"}, {"m"}, {}, "matmul")
+                          .value("m", kFloat, {1, 4})
+                          .node("Sub", {"m", "n"}, {"y"}, {}, "residual")
+                          .output("y", kFloat, {1, 4})
+                          .model();
+  const Model quantized = apply(plan_of(model), model);
+  const auto node = [&](std::string_view name) {
+    return *std::ranges::find(quantized.graph.nodes, name, &Node::name);
+  };
+  EXPECT_EQ(node("residual").input(1), "n");
+  EXPECT_EQ(node("matmul").input(0), "n_DequantizeLinear_Output");
+}
+
 TEST(Plan, IsAValueThatComparesAndPrints) {
   const QuantizationPlan plan = plan_of(residual_model());
   EXPECT_EQ(plan, plan_of(residual_model()));
