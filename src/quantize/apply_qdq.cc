@@ -214,9 +214,10 @@ class QdqRewriter {
 
   [[nodiscard]] bool is_read_as_integers_only(const std::string& tensor) const {
     const auto found = readers_.find(tensor);
-    return found != readers_.end() && std::ranges::all_of(found->second, [&](std::size_t reader) {
-             return plan_.nodes[reader].action == NodeAction::kReread;
-           });
+    if (found == readers_.end() || found->second.empty()) return false;
+    return std::ranges::all_of(found->second, [&](std::size_t reader) {
+      return plan_.nodes[reader].action == NodeAction::kReread;
+    });
   }
 
   /// No QuantizeLinear: the integers of another tensor, clamped, are this one's.

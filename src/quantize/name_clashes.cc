@@ -61,6 +61,7 @@ QuantizationPlan marked(QuantizationPlan plan, const Rename& mark) {
   for (TensorPlan& tensor : plan.tensors) {
     mark_if_any(tensor.tensor);
     mark_if_any(tensor.shares);
+    if (tensor.clamp) mark_if_any(tensor.clamp->of);
   }
   for (BiasPlan& bias : plan.biases) {
     mark_if_any(bias.bias);
