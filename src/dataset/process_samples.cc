@@ -73,7 +73,8 @@ class Processing {
   void process(std::size_t i) {
     in_order_.admit(i);
     Completion completion = work_on(i);
-    in_order_.finish(i, [&, completion = std::move(completion)] {
+    // It may run after this call, on the thread of an earlier sample.
+    in_order_.finish(i, [this, i, completion = std::move(completion)] {
       completion();
       if (config_.progress) config_.progress({config_.stage, i + 1, data_.size()});
     });
