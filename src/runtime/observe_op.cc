@@ -1,6 +1,8 @@
 #include "runtime/observe_op.h"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "runtime/observed_graph.h"
 
@@ -67,7 +69,7 @@ struct ObserveOp : Ort::CustomOpBase<ObserveOp, ObserveKernel, /*WithStatus=*/tr
 
 }  // namespace
 
-ObservedRun::ObservedRun(const ValueObserver& observe) : observe_(&observe), outer_(current_run) {
+ObservedRun::ObservedRun(const DimsObserver& observe) : observe_(&observe), outer_(current_run) {
   current_run = this;
 }
 
@@ -77,7 +79,8 @@ ObservedRun* ObservedRun::current() { return current_run; }
 
 bool ObservedRun::show(std::size_t value, const Ort::ConstValue& tensor) noexcept {
   try {
-    (*observe_)(value, float_elements(tensor));
+    const std::vector<std::int64_t> dims = tensor.GetTensorTypeAndShapeInfo().GetShape();
+    (*observe_)({.index = value, .elements = float_elements(tensor), .dims = dims});
     return true;
   } catch (...) {
     failure_ = std::current_exception();

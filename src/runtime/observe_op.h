@@ -12,7 +12,7 @@ namespace planish {
 /// thread that called Run, so the operator finds it by thread.
 class ObservedRun {
  public:
-  explicit ObservedRun(const ValueObserver& observe);
+  explicit ObservedRun(const DimsObserver& observe);
   ~ObservedRun();
   ObservedRun(const ObservedRun&) = delete;
   ObservedRun& operator=(const ObservedRun&) = delete;
@@ -24,7 +24,7 @@ class ObservedRun {
   static ObservedRun* current();
 
  private:
-  const ValueObserver* observe_;
+  const DimsObserver* observe_;
   ObservedRun* outer_;
   std::exception_ptr failure_;
 };

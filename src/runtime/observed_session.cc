@@ -47,8 +47,8 @@ LoadedModel load_with_own_layouts(const Model& observed, const SessionConfig& co
   return load_into_ort(optimized, observing_options(as_it_stands));
 }
 
-LoadedModel load_observed(const Model& observed, const SessionConfig& config) {
-  if (config.optimization == GraphOptimization::kAll) {
+LoadedModel load_observed(const Model& observed, const SessionConfig& config, ElementOrder order) {
+  if (order == ElementOrder::kAny && config.optimization == GraphOptimization::kAll) {
     try {
       return load_with_own_layouts(observed, config);
     } catch (const Error&) {
@@ -69,7 +69,8 @@ class OrtObservedSession : public ObservedSession {
 
   [[nodiscard]] const Signature& signature() const override { return signature_; }
 
-  void run(std::span<const NamedTensor> inputs, const ValueObserver& observe) override {
+  using ObservedSession::run;
+  void run(std::span<const NamedTensor> inputs, const DimsObserver& observe) override {
     require_match(signature_, inputs);
     ObservedRun run(observe);
     try {
@@ -92,9 +93,11 @@ class OrtObservedSession : public ObservedSession {
 
 std::unique_ptr<ObservedSession> open_observed_session(const Model& model,
                                                        std::span<const std::string> values,
-                                                       const SessionConfig& config) {
+                                                       const SessionConfig& config,
+                                                       ElementOrder order) {
   const auto env = ort_env();
-  return std::make_unique<OrtObservedSession>(load_observed(with_observers(model, values), config));
+  return std::make_unique<OrtObservedSession>(
+      load_observed(with_observers(model, values), config, order));
 }
 
 }  // namespace planish

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -12,10 +13,22 @@
 
 namespace planish {
 
-/// Called with the position of a value among those asked for and its elements, which may be read
-/// during the call only. They come in no particular order: ONNX Runtime's own memory layouts are
-/// read as they are. What it throws ends the run.
+/// In which order an observer sees the elements of a value.
+enum class ElementOrder {
+  kAny,       // as they lie in ONNX Runtime's own memory layouts: fastest, right for extremes
+  kRowMajor,  // as the model's dimensions say: right for statistics by channel
+};
+
+/// A value of one run, in place: `elements` and `dims` may be read during the call only.
+struct ObservedValue {
+  std::size_t index = 0;  // position among the values asked for
+  std::span<const float> elements = {};
+  std::span<const std::int64_t> dims = {};  // with ElementOrder::kAny those of the memory layout
+};
+
+/// What either throws ends the run. The first is for those who need no dimensions.
 using ValueObserver = std::function<void(std::size_t value, std::span<const float> elements)>;
+using DimsObserver = std::function<void(const ObservedValue& value)>;
 
 class ObservedSession {
  public:
@@ -26,7 +39,11 @@ class ObservedSession {
   /// calling thread. Safe from many threads at once.
   /// @throws Error as Session::run; Error(kUnsupported) when a value is not float32; what `observe`
   ///   throws.
-  virtual void run(std::span<const NamedTensor> inputs, const ValueObserver& observe) = 0;
+  virtual void run(std::span<const NamedTensor> inputs, const DimsObserver& observe) = 0;
+  void run(std::span<const NamedTensor> inputs, const ValueObserver& observe) {
+    run(inputs,
+        DimsObserver([&](const ObservedValue& value) { observe(value.index, value.elements); }));
+  }
 };
 
 /// `values` are names of inputs or of values that nodes of the main graph make. The rest of the
@@ -35,6 +52,7 @@ class ObservedSession {
 /// @throws Error as open_session; Error(kNotFound) naming a value that the graph does not have.
 std::unique_ptr<ObservedSession> open_observed_session(const Model& model,
                                                        std::span<const std::string> values,
-                                                       const SessionConfig& config = {});
+                                                       const SessionConfig& config = {},
+                                                       ElementOrder order = ElementOrder::kAny);
 
 }  // namespace planish

@@ -38,13 +38,18 @@ Model convolutions(std::int64_t channels) {
       .model();
 }
 
-// The same values as graph outputs of a session that does not optimize, sorted: observers promise
-// no order.
-Seen expected_values(Model model, const std::vector<std::string>& values, const Tensor& x) {
+// The same values as graph outputs of a session that does not optimize.
+std::vector<Tensor> tensors_of(Model model, const std::vector<std::string>& values,
+                               const Tensor& x) {
   model.graph.outputs.clear();
   for (const std::string& value : values) model.graph.outputs.push_back({.name = value});
   const std::vector<NamedTensor> inputs{{"x", x}};
-  const auto outputs = open_session(model, {.optimization = GraphOptimization::kNone})->run(inputs);
+  return open_session(model, {.optimization = GraphOptimization::kNone})->run(inputs);
+}
+
+// Sorted: observers promise no order.
+Seen expected_values(const Model& model, const std::vector<std::string>& values, const Tensor& x) {
+  const auto outputs = tensors_of(model, values, x);
   Seen seen;
   for (std::size_t i = 0; i < values.size(); ++i) {
     seen[values[i]] = outputs[i].to_floats();
@@ -90,6 +95,28 @@ TEST_P(ObservedChannels, ShowsEveryElementOfEveryValueOnce) {
     expect_same(expected_values(model, values, x), observed_values(*session, values, x),
                 GetParam());
   }
+}
+
+TEST_P(ObservedChannels, ShowsElementsInTheModelsOrderWhenAsked) {
+  const Model model = convolutions(GetParam());
+  const std::vector<std::string> values{"x", "conv1", "relu1", "conv2", "sum", "y"};
+  const auto session = open_observed_session(model, values, {}, ElementOrder::kRowMajor);
+  const Tensor x = test::random_tensor({2, 3, 6, 7}, 7);
+  const std::vector<Tensor> expected = tensors_of(model, values, x);
+  std::vector<bool> seen(values.size(), false);
+  const std::vector<NamedTensor> inputs{{"x", x}};
+  session->run(inputs, [&](const ObservedValue& value) {
+    const Tensor& same = expected[value.index];
+    EXPECT_TRUE(std::ranges::equal(value.dims, same.dims())) << values[value.index];
+    const auto elements = same.values<float>();
+    ASSERT_EQ(value.elements.size(), elements.size());
+    const float tolerance = static_cast<float>(9 * GetParam() + 2) * 29.0F * 1.2e-7F;
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      ASSERT_NEAR(value.elements[i], elements[i], tolerance) << values[value.index] << " " << i;
+    }
+    seen[value.index] = true;
+  });
+  EXPECT_EQ(std::ranges::count(seen, true), std::ssize(seen));
 }
 
 INSTANTIATE_TEST_SUITE_P(FullAndPaddedBlocks, ObservedChannels, testing::Values(16, 32, 8, 12, 20));
