@@ -59,6 +59,7 @@ std::string tensor_text(const TensorPlan& tensor) {
     if (tensor.conversion->readers)
       text += ", for " + std::to_string(tensor.conversion->readers->size()) + " readers";
   }
+  if (tensor.integers) text += ", integers chosen by adaptive rounding";
   return text + "\n";
 }
 
@@ -121,8 +122,12 @@ std::string to_string(const QuantizationPlan& plan) {
             (bias.scales.size() == 1 ? " scale" : " scales") +
             ", first: " + shortest(bias.scales.front()) + "\n";
   }
-  if (plan.reductions.empty()) return text;
-  text += "saturation: " + explain(plan.reductions, plan.config.target) + "\n";
+  for (const CorrectedConstant& constant : plan.corrected) {
+    text += "  corrected '" + constant.name +
+            "': " + std::to_string(constant.value.element_count()) + " elements\n";
+  }
+  if (!plan.reductions.empty())
+    text += "saturation: " + explain(plan.reductions, plan.config.target) + "\n";
   for (const RangeReduction& weight : plan.reductions) {
     if (weight.reduced == 0) continue;
     text += "  " + weight.op_type + " '" + weight.node + "': " + std::to_string(weight.reduced) +
@@ -166,6 +171,7 @@ Json to_json(const QuantizationPlan& plan) {
                         {"min", tensor.clamp->bounds.min},
                         {"max", tensor.clamp->bounds.max}};
     }
+    if (tensor.integers) entry["rounding"] = "adaptive";
     tensors.push_back(std::move(entry));
   }
   json["tensors"] = std::move(tensors);
@@ -175,6 +181,14 @@ Json to_json(const QuantizationPlan& plan) {
   }
   json["biases"] = std::move(biases);
   if (!plan.reductions.empty()) json["saturation"] = to_json(plan.reductions, plan.config.target);
+  if (!plan.corrected.empty()) {
+    Json corrected = Json::array();
+    for (const CorrectedConstant& constant : plan.corrected) {
+      corrected.push_back(
+          Json{{"constant", constant.name}, {"values", constant.value.to_floats()}});
+    }
+    json["corrected"] = std::move(corrected);
+  }
   return json;
 }
 

@@ -41,6 +41,20 @@ Rewriter::Rewriter(const QuantizationPlan& plan, const Model& model) : plan_(pla
   for (std::size_t i = 0; i < model_.graph.initializers.size(); ++i) {
     constants_.emplace(model_.graph.initializers[i].name, i);
   }
+  for (const CorrectedConstant& corrected : plan.corrected) replace_constant(corrected);
+}
+
+void Rewriter::replace_constant(const CorrectedConstant& corrected) {
+  const auto found = constants_.find(corrected.name);
+  if (found != constants_.end()) {
+    Tensor& value = model_.graph.initializers[found->second].value;
+    if (value.dtype() == corrected.value.dtype() && value.dims() == corrected.value.dims()) {
+      value = corrected.value;
+      return;
+    }
+  }
+  throw Error(ErrorCode::kInvalidArgument, "plan: the model has no constant '" + corrected.name +
+                                               "' of shape " + to_string(corrected.value.dims()));
 }
 
 const TensorPlan* Rewriter::find(const std::string& tensor) const {

@@ -64,6 +64,7 @@ class Rewriter {
 
  private:
   [[nodiscard]] const Initializer& bias_source(const BiasPlan& bias) const;
+  void replace_constant(const CorrectedConstant& corrected);
   void drop_unused_constants();
   void drop_stale_types();
 

@@ -212,6 +212,13 @@ std::vector<float> wide_bias_scales(float input_scale, const TensorPlan& weight,
 
 Tensor quantized_tensor(const Tensor& values, const TensorPlan& plan) {
   return in_context("'" + plan.tensor + "'", [&] {
+    if (plan.integers) {
+      if (plan.integers->dtype() == plan.dtype && plan.integers->dims() == values.dims())
+        return *plan.integers;
+      throw Error(ErrorCode::kInvalidArgument, "integers of shape " +
+                                                   to_string(plan.integers->dims()) +
+                                                   " for a weight of " + to_string(values.dims()));
+    }
     return plan.axis ? quantize_per_channel(values, plan.params, *plan.axis)
                      : quantize(values, plan.params.front());
   });

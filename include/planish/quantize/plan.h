@@ -91,6 +91,9 @@ struct TensorPlan {
   std::optional<TensorRange> range = {};  // of an activation, as used
   std::optional<Conversion> conversion = {};
   std::optional<IntegerClamp> clamp = {};  // not quantized from floats, but from other integers
+  /// Of a weight: its integers, of `dtype` and the initializer's dims, where they are chosen
+  /// otherwise than by rounding to the nearest. See planish/remedy/rounding.h.
+  std::optional<Tensor> integers = {};
   friend bool operator==(const TensorPlan&, const TensorPlan&) = default;
 };
 
@@ -105,12 +108,21 @@ struct BiasPlan {
   friend bool operator==(const BiasPlan&, const BiasPlan&) = default;
 };
 
+/// A float constant that the quantized model holds in place of the model's own: a bias that makes up
+/// for the mean error of its layer. See planish/remedy/bias_correction.h.
+struct CorrectedConstant {
+  std::string name = {};
+  Tensor value = {};
+  friend bool operator==(const CorrectedConstant&, const CorrectedConstant&) = default;
+};
+
 struct QuantizationPlan {
   QuantizationConfig config = {};
   std::vector<NodeDecision> nodes = {};
   std::vector<TensorPlan> tensors = {};
   std::vector<BiasPlan> biases = {};
   std::vector<RangeReduction> reductions = {};  // weights that could saturate, in node order
+  std::vector<CorrectedConstant> corrected = {};
 
   [[nodiscard]] const TensorPlan* find(std::string_view tensor) const;
   friend bool operator==(const QuantizationPlan&, const QuantizationPlan&) = default;
