@@ -366,6 +366,9 @@ class Finder {
       if (tied.producers.empty() || tied.consumers.empty()) continue;
       std::ranges::sort(tied.producers);
       std::ranges::sort(tied.consumers);
+      std::ranges::sort(tied.values, {}, [&](const TiedChannels::Value& value) {
+        return *index_.producer(value.name);
+      });
       result.push_back(std::move(tied));
     }
     return result;

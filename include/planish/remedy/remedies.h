@@ -1,0 +1,56 @@
+// What can be done for a model that loses too much in 8 bits, before it is trained again: each
+// remedy on its own switch, in the order in which they build on one another.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+
+#include "planish/base/json_fwd.h"
+#include "planish/base/progress.h"
+#include "planish/calibrate/calibrate.h"
+#include "planish/dataset/dataset.h"
+#include "planish/quantize/plan.h"
+#include "planish/remedy/bias_correction.h"
+#include "planish/remedy/equalize.h"
+#include "planish/remedy/rounding.h"
+
+namespace planish {
+
+struct RemedyConfig {
+  std::optional<EqualizeConfig> equalize = {};  // for narrow channels beside wide ones
+  std::optional<RoundingConfig> rounding = {};  // adaptive rounding of weights
+  bool bias_correction = false;                 // for outputs whose mean has moved
+  /// Samples whose rows second moments are taken from, and how many of each.
+  ObserveLayersConfig observation = {};
+
+  [[nodiscard]] bool any() const { return equalize || rounding || bias_correction; }
+};
+
+struct RemedyReport {
+  std::optional<EqualizeReport> equalize = {};
+  std::optional<RoundingReport> rounding = {};
+  std::optional<BiasCorrectionReport> bias_correction = {};
+};
+
+/// A plan with its remedies, and the float model that it is for: the same function as the model
+/// that was given, with other weights.
+struct RemediedPlan {
+  Model model = {};
+  CalibrationTable table = {};  // ranges of `model`
+  QuantizationPlan plan = {};   // apply(plan, model) is the quantized model
+  RemedyReport report = {};
+};
+
+/// Equalizes `model` (as `prepare` leaves it), calibrates, plans, chooses integers and corrects
+/// biases: those of these steps that `config` asks for. Without any it is calibrate() and
+/// plan_quantization().
+/// @throws Error(kInvalidArgument) for remedies under profile onnxruntime-1.32, which knows none;
+///   Error of any step; Error(kCancelled).
+RemediedPlan plan_with_remedies(const Model& model, const Dataset& data,
+                                const QuantizationConfig& quantization,
+                                const CalibrateConfig& calibration, const RemedyConfig& config,
+                                const ProgressSink& progress = {}, std::stop_token stop = {});
+
+Json to_json(const RemedyReport& report);
+
+}  // namespace planish

@@ -1,0 +1,105 @@
+#include "planish/remedy/remedies.h"
+
+#include <utility>
+
+#include "planish/base/error.h"
+#include "planish/base/json.h"
+#include "planish/base/parallel.h"
+
+namespace planish {
+namespace {
+
+class Remedying {
+ public:
+  Remedying(const Dataset& data, const QuantizationConfig& quantization,
+            const CalibrateConfig& calibration, const RemedyConfig& config,
+            const ProgressSink& progress, const std::stop_token& stop)
+      : data_(data),
+        quantization_(quantization),
+        calibration_(calibration),
+        config_(config),
+        progress_(progress),
+        stop_(stop) {}
+
+  RemediedPlan run(const Model& model) {
+    result_.model = model;
+    if (config_.equalize) equalize_channels();
+    // A bias costs a matrix product of dynamic mode an addition of its own.
+    const bool is_static = quantization_.mode == QuantizationMode::kStatic;
+    if (config_.bias_correction && is_static) result_.model = with_own_biases(result_.model);
+    if (is_static) {
+      result_.table =
+          calibrate(result_.model, data_, calibration_targets(result_.model, quantization_),
+                    calibration_, progress_, stop_)
+              .table;
+    }
+    result_.plan = plan_quantization(result_.model, result_.table, quantization_);
+    if (config_.rounding || config_.bias_correction) change_plan();
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] ObserveConfig observe_config() const {
+    return {.on_bad_sample = calibration_.on_bad_sample, .threads = calibration_.threads};
+  }
+
+  void equalize_channels() {
+    const auto targets = equalization_targets(result_.model);
+    const auto statistics =
+        observe_channels(result_.model, data_, targets, observe_config(), progress_, stop_);
+    Equalized equalized = equalize(result_.model, statistics, quantization_, *config_.equalize);
+    result_.model = std::move(equalized.model);
+    result_.report.equalize = std::move(equalized.report);
+  }
+
+  void change_plan() {
+    ObserveLayersConfig observation = config_.observation;
+    observation.run = observe_config();
+    observation.second_moments = config_.rounding.has_value();
+    const auto layers = layers_to_observe(result_.plan, result_.model);
+    const auto statistics =
+        observe_layers(result_.model, data_, layers, observation, progress_, stop_);
+    throw_if_stopped(stop_);
+    if (config_.rounding) {
+      const MeanError mean_error =
+          config_.bias_correction ? MeanError::kCorrected : MeanError::kCounts;
+      result_.report.rounding = adapt_rounding(result_.plan, result_.model, statistics, mean_error,
+                                               *config_.rounding, stop_);
+    }
+    if (config_.bias_correction) {
+      result_.report.bias_correction = correct_biases(result_.plan, result_.model, statistics);
+    }
+  }
+
+  const Dataset& data_;
+  const QuantizationConfig& quantization_;
+  const CalibrateConfig& calibration_;
+  const RemedyConfig& config_;
+  const ProgressSink& progress_;
+  const std::stop_token& stop_;
+  RemediedPlan result_;
+};
+
+}  // namespace
+
+RemediedPlan plan_with_remedies(const Model& model, const Dataset& data,
+                                const QuantizationConfig& quantization,
+                                const CalibrateConfig& calibration, const RemedyConfig& config,
+                                const ProgressSink& progress, std::stop_token stop) {
+  if (config.any() && quantization.profile == QuantizationProfile::kOnnxRuntime132) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "remedies (equalization, bias correction, adaptive rounding) with profile "
+                "onnxruntime-1.32, which has none; use profile best");
+  }
+  return Remedying(data, quantization, calibration, config, progress, stop).run(model);
+}
+
+Json to_json(const RemedyReport& report) {
+  Json json = Json::object();
+  if (report.equalize) json["equalize"] = to_json(*report.equalize);
+  if (report.rounding) json["rounding"] = to_json(*report.rounding);
+  if (report.bias_correction) json["bias_correction"] = to_json(*report.bias_correction);
+  return json;
+}
+
+}  // namespace planish

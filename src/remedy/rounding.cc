@@ -1,0 +1,278 @@
+#include "planish/remedy/rounding.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "planish/base/error.h"
+#include "planish/base/json.h"
+#include "planish/base/parallel.h"
+#include "planish/graph/graph_index.h"
+#include "planish/host/host.h"
+#include "remedy/products.h"
+#include "remedy/quantized_layers.h"
+
+namespace planish {
+namespace {
+
+using remedy::QuantizedLayer;
+
+/// A step must gain more than float arithmetic can feign.
+constexpr float kWorthAStep = 0.501F;
+
+/// The second moments that one group of channels is rounded by.
+struct Moments {
+  std::size_t terms = 0;
+  float damping = 0.0F;            // on the diagonal of `matrix`
+  std::vector<float> matrix = {};  // [K, K], symmetric
+};
+
+Moments moments_of(const LayerStatistics& seen, std::size_t group, std::size_t terms, bool centred,
+                   double damping) {
+  Moments moments{.terms = terms};
+  const auto first =
+      seen.second_moment.begin() + static_cast<std::ptrdiff_t>(group * terms * terms);
+  moments.matrix.assign(first, first + static_cast<std::ptrdiff_t>(terms * terms));
+  const double* mean = &seen.moment_mean[group * terms];
+  double trace = 0.0;
+  for (std::size_t i = 0; i < terms; ++i) {
+    for (std::size_t j = 0; j < terms && centred; ++j) {
+      float& element = moments.matrix[i * terms + j];
+      element = static_cast<float>(static_cast<double>(element) - mean[i] * mean[j]);
+    }
+    // A variance that rounding has made negative is none.
+    float& diagonal = moments.matrix[i * terms + i];
+    diagonal = std::max(diagonal, 0.0F);
+    trace += static_cast<double>(diagonal);
+  }
+  moments.damping = static_cast<float>(damping * trace / static_cast<double>(terms));
+  for (std::size_t i = 0; i < terms; ++i) moments.matrix[i * terms + i] += moments.damping;
+  return moments;
+}
+
+/// products[r, j] = sum over k of rows[r, k] * moments[k, j].
+std::vector<float> times_moments(std::span<const float> rows, const Moments& moments) {
+  const std::size_t terms = moments.terms;
+  const std::size_t count = rows.size() / terms;
+  std::vector<float> transposed(rows.size());
+  for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t k = 0; k < terms; ++k) transposed[k * count + r] = rows[r * terms + k];
+  }
+  std::vector<float> products(rows.size(), 0.0F);
+  remedy::add_transposed_product(transposed, moments.matrix, terms, count, terms, products);
+  return products;
+}
+
+/// row M row without the damping.
+double energy(std::span<const float> row, std::span<const float> product, float damping) {
+  double sum = 0.0;
+  for (std::size_t k = 0; k < row.size(); ++k) {
+    sum += static_cast<double>(row[k]) *
+           (static_cast<double>(product[k]) - static_cast<double>(damping * row[k]));
+  }
+  return std::max(sum, 0.0);
+}
+
+/// One output channel: its integers, what they miss of the weights, and that times the moments.
+struct Row {
+  std::span<std::int32_t> integers;
+  std::span<float> error;     // weight - scale * (integer - zero point)
+  std::span<float> gradient;  // moments * error
+};
+
+/// Coordinate descent on error M error. With the others as they are, the best error of weight k is
+/// error[k] - gradient[k] / M[k, k]; the nearest integer to it is taken.
+void descend(const Row& row, const Moments& moments, float scale, IntegerLimits limits,
+             std::size_t max_sweeps) {
+  const std::size_t terms = moments.terms;
+  for (std::size_t sweep = 0; sweep < max_sweeps; ++sweep) {
+    bool moved = false;
+    for (std::size_t k = 0; k < terms; ++k) {
+      const float* column = &moments.matrix[k * terms];
+      if (!(column[k] > 0.0F)) continue;
+      const float wanted = row.gradient[k] / (scale * column[k]);
+      if (!(std::abs(wanted) > kWorthAStep)) continue;
+      const float far = static_cast<float>(limits.max - limits.min);
+      const auto steps = static_cast<std::int32_t>(std::nearbyint(std::clamp(wanted, -far, far)));
+      const std::int32_t integer = std::clamp(row.integers[k] + steps, limits.min, limits.max);
+      const std::int32_t taken = integer - row.integers[k];
+      if (taken == 0) continue;
+      row.integers[k] = integer;
+      const float change = static_cast<float>(taken) * scale;
+      row.error[k] -= change;
+      for (std::size_t j = 0; j < terms; ++j) row.gradient[j] -= change * column[j];
+      moved = true;
+    }
+    if (!moved) break;
+  }
+}
+
+/// One layer on its way from nearest to adapted integers.
+class LayerRounding {
+ public:
+  LayerRounding(const QuantizationPlan& plan, const QuantizedLayer& layer, const Tensor& weight,
+                const LayerStatistics& seen, bool centred, const RoundingConfig& config)
+      : plan_(plan), layer_(layer), seen_(seen), centred_(centred), config_(config) {
+    weights_ = remedy::weight_by_output(layer.weight, weight);
+    const std::vector<float> nearest = remedy::dequantized_weight(plan, layer, weight);
+    const std::size_t terms = layer.weight.terms();
+    integers_.resize(weights_.size());
+    errors_.resize(weights_.size());
+    for (std::size_t e = 0; e < weights_.size(); ++e) {
+      const QuantizationParams& params = layer.params(plan, e / terms);
+      integers_[e] =
+          static_cast<std::int32_t>(std::nearbyint(nearest[e] / params.scale)) + params.zero_point;
+      errors_[e] = weights_[e] - nearest[e];
+    }
+    nearest_ = integers_;
+    limits_.resize(layer.weight.output_channels);
+    for (std::size_t m = 0; m < limits_.size(); ++m) {
+      // Within what rounding to nearest uses of the channel, so that rules about its extremes (7
+      // bits, sums that must not saturate) still hold.
+      const auto row = std::span(nearest_).subspan(m * terms, terms);
+      limits_[m] = {*std::ranges::min_element(row), *std::ranges::max_element(row)};
+    }
+  }
+
+  RoundedLayer run(std::size_t threads, const std::stop_token& stop) {
+    const LayerWeight& weight = layer_.weight;
+    const std::size_t per_group = weight.output_channels / weight.groups;
+    if (weight.groups > 1) {
+      before_.assign(weight.groups, {});
+      parallel_for(
+          weight.groups, threads,
+          [&](std::size_t g) {
+            const Moments moments = moments_of(seen_, g, weight.terms(), centred_, config_.damping);
+            before_[g] = round_rows(g * per_group, (g + 1) * per_group, moments);
+          },
+          stop);
+    } else {
+      constexpr std::size_t kRows = 48;  // of one task: enough for a product's tiles
+      const Moments moments = moments_of(seen_, 0, weight.terms(), centred_, config_.damping);
+      before_.assign((per_group + kRows - 1) / kRows, {});
+      parallel_for(
+          before_.size(), threads,
+          [&](std::size_t i) {
+            before_[i] = round_rows(i * kRows, std::min((i + 1) * kRows, per_group), moments);
+          },
+          stop);
+    }
+    return report();
+  }
+
+  /// The integers in the layout of the initializer.
+  [[nodiscard]] Tensor integers(const std::vector<std::int64_t>& dims, DType dtype) const {
+    const std::size_t terms = layer_.weight.terms();
+    const std::size_t width = byte_count(dtype, 1);
+    std::vector<std::byte> bytes(integers_.size() * width);
+    for (std::size_t e = 0; e < integers_.size(); ++e) {
+      // The low bytes of an int32 are those of the narrower integer.
+      const std::int32_t value =
+          integers_[layer_.weight.output_of(e) * terms + layer_.weight.term_of(e)];
+      std::memcpy(&bytes[e * width], &value, width);
+    }
+    return Tensor(dtype, dims, std::move(bytes));
+  }
+
+ private:
+  struct Energies {
+    double signal = 0.0;
+    double before = 0.0;
+    double after = 0.0;
+  };
+
+  /// Output channels [first, last), of one group.
+  Energies round_rows(std::size_t first, std::size_t last, const Moments& moments) {
+    const std::size_t terms = moments.terms;
+    const std::size_t count = (last - first) * terms;
+    const auto weights = std::span(weights_).subspan(first * terms, count);
+    const auto errors = std::span(errors_).subspan(first * terms, count);
+    const std::vector<float> outputs = times_moments(weights, moments);
+    std::vector<float> gradients = times_moments(errors, moments);
+    Energies sum;
+    for (std::size_t m = first; m < last; ++m) {
+      const std::size_t at = (m - first) * terms;
+      const Row row{.integers = std::span(integers_).subspan(m * terms, terms),
+                    .error = errors.subspan(at, terms),
+                    .gradient = std::span(gradients).subspan(at, terms)};
+      sum.signal += energy(weights.subspan(at, terms), std::span(outputs).subspan(at, terms),
+                           moments.damping);
+      sum.before += energy(row.error, row.gradient, moments.damping);
+      descend(row, moments, layer_.params(plan_, m).scale, limits_[m], config_.max_sweeps);
+      sum.after += energy(row.error, row.gradient, moments.damping);
+    }
+    return sum;
+  }
+
+  [[nodiscard]] RoundedLayer report() const {
+    RoundedLayer report{.node = layer_.name, .elements = integers_.size()};
+    Energies sum;
+    for (const Energies& part : before_) {
+      sum.signal += part.signal;
+      sum.before += part.before;
+      sum.after += part.after;
+    }
+    if (sum.signal > 0.0) {
+      report.error_before = sum.before / sum.signal;
+      report.error_after = sum.after / sum.signal;
+    }
+    for (std::size_t e = 0; e < integers_.size(); ++e)
+      report.changed += integers_[e] != nearest_[e];
+    return report;
+  }
+
+  const QuantizationPlan& plan_;
+  const QuantizedLayer& layer_;
+  const LayerStatistics& seen_;
+  bool centred_;
+  const RoundingConfig& config_;
+  std::vector<float> weights_;          // [M, K]
+  std::vector<std::int32_t> integers_;  // [M, K]
+  std::vector<std::int32_t> nearest_;
+  std::vector<float> errors_;
+  std::vector<IntegerLimits> limits_;  // [M]
+  std::vector<Energies> before_;       // by task
+};
+
+}  // namespace
+
+RoundingReport adapt_rounding(QuantizationPlan& plan, const Model& model,
+                              std::span<const LayerStatistics> statistics, MeanError mean_error,
+                              const RoundingConfig& config, std::stop_token stop) {
+  const auto layers = remedy::layers_of_statistics(plan, model, statistics.size());
+  const auto threads =
+      static_cast<std::size_t>(config.threads > 0 ? config.threads : usable_cores());
+  const GraphIndex index(model.graph);
+  RoundingReport report;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const QuantizedLayer& layer = layers[i];
+    const LayerWeight& weight = layer.weight;
+    if (!layer.owns_weight || statistics[i].moment_rows == 0) continue;
+    if (statistics[i].second_moment.size() != weight.groups * weight.terms() * weight.terms()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "statistics without second moments of '" + layer.name + "'");
+    }
+    const Tensor& values = index.constant(weight.name)->value;
+    const bool corrected =
+        mean_error == MeanError::kCorrected && !layer.bias.empty() && layer.beta != 0.0;
+    LayerRounding rounding(plan, layer, values, statistics[i], corrected, config);
+    report.layers.push_back(rounding.run(threads, stop));
+    TensorPlan& tensor = plan.tensors[layer.weight_plan];
+    tensor.integers = rounding.integers(values.dims(), tensor.dtype);
+  }
+  return report;
+}
+
+Json to_json(const RoundingReport& report) {
+  Json layers = Json::array();
+  for (const RoundedLayer& layer : report.layers) {
+    layers.push_back(Json{{"node", layer.node},
+                          {"error_before", layer.error_before},
+                          {"error_after", layer.error_after},
+                          {"changed", layer.changed},
+                          {"elements", layer.elements}});
+  }
+  return layers;
+}
+
+}  // namespace planish
