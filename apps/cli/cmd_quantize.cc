@@ -12,6 +12,7 @@
 #include "planish/quantize/plan.h"
 #include "planish/quantize/retarget.h"
 #include "planish/runtime/session.h"
+#include "remedy_options.h"
 #include "terminal.h"
 
 namespace planish::cli {
@@ -37,6 +38,7 @@ struct Options {
   MethodOptions ranges;
   DataOptions samples;
   TargetOption target;
+  RemedyOptions remedies;
 };
 
 /// Names as CLI11 has checked them, so that each of them is known.
@@ -64,26 +66,46 @@ QuantizationConfig config_from(const Options& options) {
   return config;
 }
 
-CalibrationTable table_for(const Options& options, const Model& model,
-                           const QuantizationConfig& config, const Context& context) {
-  if (config.mode == QuantizationMode::kDynamic) return {};
-  if (!options.calibration.empty()) {
-    CalibrationTable table = load_calibration_table(options.calibration);
-    const std::string digest = digest_of(model);
-    if (!table.model_sha256.empty() && table.model_sha256 != digest) {
-      throw Error(
-          ErrorCode::kInvalidArgument,
-          options.calibration + " was made for the model " + table.model_sha256.substr(0, 12) +
-              "; this one is " + digest.substr(0, 12) +
-              " after preparation: calibrate it again, with the same --no-prepare or without");
-    }
-    return table;
+CalibrationTable load_table_for(const std::string& path, const Model& model) {
+  CalibrationTable table = load_calibration_table(path);
+  const std::string digest = digest_of(model);
+  if (!table.model_sha256.empty() && table.model_sha256 != digest) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        path + " was made for the model " + table.model_sha256.substr(0, 12) + "; this one is " +
+            digest.substr(0, 12) +
+            " after preparation: calibrate it again, with the same --no-prepare or without");
   }
-  if (options.data.empty()) {
+  return table;
+}
+
+/// Without samples: by ranges that were found before, or none in dynamic mode.
+RemediedPlan plan_without_data(const Options& options, Model model,
+                               const QuantizationConfig& config) {
+  if (options.remedies.config().any()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "static quantization needs ranges: give --data DATA, or --calibration FILE of "
-                "`planish calibrate`");
+                "--equalize, --bias-correction and --rounding adaptive look at the model's values: "
+                "give --data DATA");
   }
+  RemediedPlan planned{.model = std::move(model)};
+  if (config.mode == QuantizationMode::kStatic) {
+    if (options.calibration.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "static quantization needs ranges: give --data DATA, or --calibration FILE of "
+                  "`planish calibrate`");
+    }
+    planned.table = load_table_for(options.calibration, planned.model);
+  }
+  planned.plan = plan_quantization(planned.model, planned.table, config);
+  return planned;
+}
+
+RemediedPlan plan_for(const Options& options, Model model, const QuantizationConfig& config,
+                      const Context& context) {
+  const bool reads_samples =
+      config.mode == QuantizationMode::kStatic || options.remedies.config().any();
+  if (options.data.empty() || !reads_samples)
+    return plan_without_data(options, std::move(model), config);
   const auto session = open_session(model);
   const DatasetConfig data_config = options.samples.config();
   const auto data = open_dataset(options.data, session->signature(), data_config);
@@ -93,9 +115,8 @@ CalibrationTable table_for(const Options& options, const Model& model,
   calibration.options.activation = config.activation;
   calibration.options.symmetric = config.symmetric_activations;
   calibration.on_bad_sample = data_config.on_bad_sample;
-  return calibrate(model, *data, calibration_targets(model, config), calibration, context.progress,
-                   context.stop)
-      .table;
+  return plan_with_remedies(model, *data, config, calibration, options.remedies.config(),
+                            context.progress, context.stop);
 }
 
 /// A model that is quantized already: nothing to calibrate, only to fit to the target.
@@ -129,21 +150,23 @@ int run(const Options& options, const Context& context) {
   }
   const bool as_it_is =
       options.no_prepare || config.profile == QuantizationProfile::kOnnxRuntime132;
-  const Model model = load_for_quantization(options.model, as_it_is, context);
-  const QuantizationPlan plan =
-      plan_quantization(model, table_for(options, model, config, context), config);
+  const RemediedPlan planned =
+      plan_for(options, load_for_quantization(options.model, as_it_is, context), config, context);
+  const QuantizationPlan& plan = planned.plan;
   clear_progress();
+  Json json = to_json(plan);
+  json["remedies"] = to_json(planned.report);
   if (options.dry_run) {
-    print(context, to_json(plan), [&](std::ostream& out) { out << to_string(plan); });
+    print(context, json,
+          [&](std::ostream& out) { out << to_string(plan) << summary_of(planned.report); });
     return kExitSuccess;
   }
-  const Model quantized = apply(plan, model);
+  const Model quantized = apply(plan, planned.model);
   // Proven to load before it is handed out.
   open_session(quantized);
   save_model(quantized, options.output);
   const auto count =
       std::ranges::count_if(plan.nodes, [](const NodeDecision& node) { return node.quantized; });
-  Json json = to_json(plan);
   json["output"] = options.output;
   json["sha256"] = digest_of(quantized);
   print(context, json, [&](std::ostream& out) {
@@ -151,6 +174,7 @@ int run(const Options& options, const Context& context) {
         << options.mode << ", " << options.format << ", " << name_of(config.weights) << ", for "
         << name_of(config.target) << ")\n";
     if (!plan.reductions.empty()) out << "  " << explain(plan.reductions, config.target) << '\n';
+    out << summary_of(planned.report);
     for (const NodeDecision& node : plan.nodes) {
       if (!node.quantized)
         out << "  FP32: " << node.node << " (" << node.op_type << "): " << node.reason << '\n';
@@ -214,6 +238,7 @@ void declare(CLI::App& app, Options& options) {
                "Quantize the graph as it is (profile onnxruntime-1.32 always does)");
   app.add_flag("--dry-run", options.dry_run, "Print the plan and write nothing");
   options.target.declare(app);
+  options.remedies.declare(app);
   options.samples.declare(app);
 }
 

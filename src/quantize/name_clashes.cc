@@ -67,6 +67,7 @@ QuantizationPlan marked(QuantizationPlan plan, const Rename& mark) {
     mark_if_any(bias.bias);
     mark_if_any(bias.copy);
   }
+  for (CorrectedConstant& constant : plan.corrected) mark_if_any(constant.name);
   return plan;
 }
 

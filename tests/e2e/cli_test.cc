@@ -73,6 +73,34 @@ TEST_F(Cli, HelpOfEveryCommandSucceeds) {
   }
 }
 
+TEST_F(Cli, RemediesChangeThePlanAndSaySo) {
+  const Finished run =
+      run_planish({"quantize", example("resnet8x4.onnx"), "--data", few_images(4), "--preprocess",
+                   example("preprocess.json"), "--equalize", "--rounding", "adaptive",
+                   "--bias-correction", "--json", "-o", text("q.onnx")});
+  ASSERT_EQ(run.exit_status, 0) << run.err;
+  const Json json = parse_json(run.out);
+  EXPECT_TRUE(json["remedies"].contains("equalize"));
+  EXPECT_FALSE(json["remedies"]["rounding"].empty());
+  EXPECT_FALSE(json["corrected"].empty());
+  EXPECT_TRUE(fs::exists(path("q.onnx")));
+}
+
+TEST_F(Cli, RemediesWithoutSamplesOrUnderTheOtherProfileAreExitTwo) {
+  for (const char* remedy : {"--equalize", "--bias-correction"}) {
+    const Finished without = run_planish(
+        {"quantize", example("resnet8x4.onnx"), remedy, "--mode", "dynamic", "-o", text("q.onnx")});
+    EXPECT_EQ(without.exit_status, 2) << remedy;
+    EXPECT_THAT(without.err, HasSubstr("--data"));
+  }
+  const Finished parity =
+      run_planish({"quantize", example("resnet8x4.onnx"), "--data", few_images(2), "--preprocess",
+                   example("preprocess.json"), "--profile", "onnxruntime-1.32", "--bias-correction",
+                   "-o", text("q.onnx")});
+  EXPECT_EQ(parity.exit_status, 2);
+  EXPECT_THAT(parity.err, HasSubstr("onnxruntime-1.32"));
+}
+
 TEST_F(Cli, WrongUsageIsExitTwo) {
   EXPECT_EQ(run_planish({}).exit_status, 2);
   EXPECT_EQ(run_planish({"no-such-command"}).exit_status, 2);
