@@ -46,6 +46,7 @@ Command bench_command();
 Command auto_command();
 Command store_command();
 Command serve_command();
+Command load_command();
 Command ops_command();
 
 /// Prints `json` with --json, else what `print_text` prints.

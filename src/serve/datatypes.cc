@@ -1,4 +1,4 @@
-#include "serve/datatypes.h"
+#include "planish/serve/datatypes.h"
 
 #include <algorithm>
 #include <array>

@@ -7,7 +7,7 @@
 
 #include "planish/base/checked.h"
 #include "planish/base/error.h"
-#include "serve/datatypes.h"
+#include "planish/serve/datatypes.h"
 #include "serve/protocol.h"
 
 namespace planish::serve {

@@ -2,7 +2,7 @@
 #include <numeric>
 
 #include "planish/base/error.h"
-#include "serve/datatypes.h"
+#include "planish/serve/datatypes.h"
 #include "serve/json_text.h"
 #include "serve/protocol.h"
 

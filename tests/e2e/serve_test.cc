@@ -77,6 +77,28 @@ TEST_F(Serving, ServesImagesRollsBackAndEndsOnSigterm) {
   EXPECT_EQ(server.end_with(SIGTERM), 0);
 }
 
+TEST_F(Serving, LoadSendsImagesAtARateAndWritesPerfAnalyzersColumns) {
+  RunningPlanish server(command());
+  const std::uint16_t port = port_of(parse_json(server.read_line()), "http");
+  HttpClient data(port);
+  wait_until_ready(data);
+  const TemporaryFolder folder;
+  const std::string csv = (folder.path() / "load.csv").string();
+  const auto load =
+      run_planish({"load", "--model", "net", "--url", "127.0.0.1:" + std::to_string(port), "--data",
+                   example("evaluation"), "--encoded", "--rate", "50", "--distribution", "constant",
+                   "--seconds", "0.2", "--warmup", "0", "--csv", csv, "--json"});
+  ASSERT_EQ(load.exit_status, 0) << load.err;
+  const Json trial = parse_json(load.out)["trials"][0];
+  EXPECT_EQ(trial["answered"], 10) << "due at 0, 20, … 180 ms";
+  EXPECT_EQ(trial["failed"], 0);
+  EXPECT_GT(trial["server_us"]["compute_infer"].get<double>(), 0.0);
+  EXPECT_EQ(read_file(csv).substr(0, 30), "Request Rate,Inferences/Second");
+  EXPECT_EQ(run_planish({"load", "--model", "nobody", "--url", "127.0.0.1:" + std::to_string(port)})
+                .exit_status,
+            3);
+}
+
 TEST_F(Serving, KilledItComesBackWithTheActiveVersion) {
   ASSERT_EQ(run_planish({"store", "activate", "net", "2", "--store", store()}).exit_status, 0);
   for (int life = 0; life < 2; ++life) {
