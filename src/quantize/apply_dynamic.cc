@@ -262,12 +262,15 @@ class DynamicRewriter {
 
 }  // namespace
 
-Model apply_dynamic(const QuantizationPlan& plan, const Model& model) {
+SplitModel split_for(const QuantizationPlan& plan, const Model& model) {
   const Rewriter checked(plan, model);  // refuses a plan for another model
   const bool is_parity = plan.config.profile == QuantizationProfile::kOnnxRuntime132;
-  const std::vector<bool> wanted =
-      is_parity ? std::vector<bool>(plan.nodes.size(), true) : taken(plan.nodes);
-  const SplitModel split = split_gemms(model, wanted);
+  return split_gemms(model,
+                     is_parity ? std::vector<bool>(plan.nodes.size(), true) : taken(plan.nodes));
+}
+
+Model apply_dynamic(const QuantizationPlan& plan, const Model& model) {
+  const SplitModel split = split_for(plan, model);
   QuantizationPlan split_plan;
   split_plan.config = plan.config;
   split_plan.tensors = plan.tensors;

@@ -127,8 +127,14 @@ class QdqRewriter {
       const Initializer* source = rewriter_.constant(bias.bias);
       if (source == nullptr) continue;
       rewriter_.add_constant(bias.copy, Tensor(source->value));
-      for (std::string& input : graph_.nodes[bias.node].inputs) {
-        if (input == bias.bias) input = bias.copy;
+      // A matrix of one row may be weight and bias at once; the bias comes last. The peer replaces
+      // both.
+      auto& inputs = graph_.nodes[bias.node].inputs;
+      if (is_best()) {
+        const auto last = std::find(inputs.rbegin(), inputs.rend(), bias.bias);
+        if (last != inputs.rend()) *last = bias.copy;
+      } else {
+        std::ranges::replace(inputs, bias.bias, bias.copy);
       }
     }
   }

@@ -24,6 +24,9 @@ class QOperatorRewriter {
 
   Model run() {
     const std::vector<Node> nodes = rewriter_.graph().nodes;
+    for (const Node& node : nodes) {
+      for (const std::string& input : node.inputs) ++reads_[input];
+    }
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       if (plan_.nodes[i].action == NodeAction::kLeave) {
         emitter_.emit_left(nodes[i]);
@@ -267,11 +270,14 @@ class QOperatorRewriter {
 
   std::string pad_value(const Node& node, const IntegerValue& data) {
     const std::string& name = node.input(2);
-    const std::string quantized = quantized_name(name);
+    // Another Pad may read the same value in other integers: only what nobody else reads has the
+    // peer's name.
+    const bool is_shared = reads_[name] > 1;
+    const std::string quantized = quantized_name(is_shared ? node.output(0) + "_" + name : name);
     const Initializer* constant = rewriter_.constant(name);
     if (constant == nullptr) {
       emitter_.emit(make_node("QuantizeLinear", {name, data.scale, data.zero_point}, {quantized},
-                              q_node_name(name)));
+                              q_node_name(is_shared ? quantized : name)));
       return quantized;
     }
     const TensorPlan& params = rewriter_.root_of(plan_of(node.input(0)));
@@ -323,6 +329,7 @@ class QOperatorRewriter {
   std::unordered_map<std::size_t, const BiasPlan*> by_node_;
   std::unordered_map<std::string, const BiasPlan*> by_name_;
   std::unordered_map<std::string, std::int64_t> negative_axis_;  // MatMul's weights
+  std::unordered_map<std::string, std::size_t> reads_;           // by node inputs, of the source
 };
 
 }  // namespace

@@ -77,8 +77,8 @@ class GemmSplitter {
       if (constants_.contains(b)) {
         b = transposed_constant(b);
       } else {
-        add(make_node("Transpose", {b}, {b + "_Transposed"}, named("_Transpose")), i);
-        b += "_Transposed";
+        add(make_node("Transpose", {b}, {transposed_name(b)}, named("_Transpose")), i);
+        b = transposed_name(b);
       }
     }
     const bool has_c = gemm.inputs.size() > 2;
@@ -94,10 +94,10 @@ class GemmSplitter {
     if (known != split_.transposed.end()) return known->second;
     // Quantization derives these names from the constant's.
     static constexpr std::array kDerived{"", "_quantized", "_scale", "_zero_point"};
-    std::string name = b + "_Transposed";
+    std::string name = transposed_name(b);
     const auto is_taken = [&](const char* suffix) { return names_.contains(name + suffix); };
     for (int number = 1; std::ranges::any_of(kDerived, is_taken); ++number) {
-      name = b + "_Transposed_" + std::to_string(number);
+      name = transposed_name(b) + "_" + std::to_string(number);
     }
     for (const char* suffix : kDerived) names_.insert(name + suffix);
     Initializer initializer;
@@ -133,6 +133,8 @@ bool is_plain_gemm(const Node& node) {
   return node.float_attribute("alpha", 1.0F) == 1.0F &&
          node.float_attribute("beta", 1.0F) == 1.0F && node.int_attribute("transA", 0) == 0;
 }
+
+std::string transposed_name(const std::string& constant) { return constant + "_Transposed"; }
 
 SplitModel split_gemms(const Model& model, const std::vector<bool>& wanted) {
   return GemmSplitter(model, wanted).run();

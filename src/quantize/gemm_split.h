@@ -19,6 +19,9 @@ struct SplitModel {
 /// Whether Gemm `node` is A * B (+ C): alpha and beta 1, A not transposed.
 bool is_plain_gemm(const Node& node);
 
+/// What the transposed copy of a constant is called where the name is free.
+std::string transposed_name(const std::string& constant);
+
 /// Every plain Gemm that `wanted` flags becomes MatMul "<name>_MatMul" and, with a C, Add
 /// "<name>_Add". A constant B that is transposed is stored as "<B>_Transposed", another gets a
 /// Transpose node. Names as ONNX Runtime 1.32 gives them. Subgraphs stay as they are.

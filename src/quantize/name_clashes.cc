@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "planish/graph/graph_index.h"
+#include "quantize/gemm_split.h"
+#include "quantize/planners.h"
 
 namespace planish::quantize_detail {
 namespace {
@@ -53,6 +55,21 @@ void for_each_value_name(Graph& graph, const Rename& rename) {
 
 /// The end of the model's own names while new ones are derived from them, which end otherwise.
 constexpr char kOwn = '\x1f';
+
+/// The names of transposed constants of a dynamic plan, by what they will be called in the marked
+/// model: there "<constant>_Transposed" is always free.
+std::unordered_map<std::string, std::string> marked_transposed(const QuantizationPlan& plan,
+                                                               const Model& model,
+                                                               const Rename& mark) {
+  std::unordered_map<std::string, std::string> names;
+  if (plan.config.mode != QuantizationMode::kDynamic) return names;
+  for (const auto& [constant, transposed] : split_for(plan, model).transposed) {
+    std::string own = constant;
+    mark(own);
+    names.emplace(transposed, transposed_name(own));
+  }
+  return names;
+}
 
 QuantizationPlan marked(QuantizationPlan plan, const Rename& mark) {
   const auto mark_if_any = [&](std::string& name) {
@@ -106,7 +123,13 @@ Model apply_without_clashes(const QuantizationPlan& plan, const Model& model, Ap
   const Rename mark = [](std::string& name) { name += kOwn; };
   Model own = model;
   for_each_value_name(own.graph, mark);
-  Model quantized = apply(marked(plan, mark), own);
+  const auto transposed = marked_transposed(plan, model, mark);
+  const Rename mark_planned = [&](std::string& name) {
+    const auto found = transposed.find(name);
+    if (found == transposed.end()) return mark(name);
+    name = found->second;
+  };
+  Model quantized = apply(marked(plan, mark_planned), own);
 
   std::unordered_set<std::string> taken;
   for_each_value_name(own.graph, [&](std::string& name) { taken.insert(name); });

@@ -194,7 +194,9 @@ class QOperatorPlanner {
 
   void decide_shares(std::size_t i) {
     const Node& of = node(i);
-    if (!config_.force_data_movement) return decide_if_fed(i, true);
+    const bool turns_output = !in_.is_parity() && turns_graph_output(of, facts_);
+    if (turns_output) make_integer(of.input(0));
+    if (turns_output || !config_.force_data_movement) return decide_if_fed(i, true);
     // As ONNX Runtime: forced only where the data is a constant.
     if (!facts_.is_float_constant(of.input(0)))
       return leave(in_.decisions[i], LeaveReason::kNotFloat);

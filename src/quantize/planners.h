@@ -2,6 +2,7 @@
 #pragma once
 
 #include "planish/quantize/plan.h"
+#include "quantize/gemm_split.h"
 #include "quantize/graph_facts.h"
 #include "quantize/hard_sigmoid.h"
 #include "quantize/ranges.h"
@@ -33,5 +34,9 @@ QuantizationPlan plan_dynamic(PlanInput input);
 Model apply_qdq(const QuantizationPlan& plan, const Model& model);
 Model apply_qoperator(const QuantizationPlan& plan, const Model& model);
 Model apply_dynamic(const QuantizationPlan& plan, const Model& model);
+
+/// The model whose nodes and constants a dynamic plan's tensors are of: Gemms of its nodes split.
+/// @throws Error(kInvalidArgument) when the plan's nodes are not the model's.
+SplitModel split_for(const QuantizationPlan& plan, const Model& model);
 
 }  // namespace planish::quantize_detail

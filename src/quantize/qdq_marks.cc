@@ -215,7 +215,8 @@ class QdqMarker {
 
   void mark_sharing(std::size_t i) {
     const Node& node = in_.model.graph.nodes[i];
-    if (config_.force_data_movement) {
+    const bool turns_output = !in_.is_parity() && turns_graph_output(node, facts_);
+    if (config_.force_data_movement || turns_output) {
       mark_activation(node.input(0));
     } else if (!is_marked(node.input(0))) {
       return leave(in_.decisions[i], LeaveReason::kNotFed);

@@ -160,6 +160,7 @@ class BestSelection {
       }
     }
     spread(candidates);
+    if (quantize_before_turning(candidates)) spread(candidates);
     give_back(candidates);
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (in_[i] && writes_floats(i)) decisions_[i].float_output = true;
@@ -265,7 +266,7 @@ class BestSelection {
       for (const std::size_t i : candidates) {
         if (in_[i] || !is_fed(i)) continue;
         if (range_obstacle(graph_.nodes[i]).reason != LeaveReason::kNone) continue;
-        in_[i] = true;
+        take(i);
         grew = true;
       }
     }
@@ -277,10 +278,38 @@ class BestSelection {
     }
   }
 
-  [[nodiscard]] bool is_read(std::size_t i) const {
+  void take(std::size_t i) {
+    in_[i] = true;
+    decisions_[i] = {.node = decisions_[i].node, .op_type = decisions_[i].op_type};
+    decisions_[i].action = NodeAction::kQuantize;
+    decisions_[i].quantized = true;
+  }
+
+  /// Takes each Transpose of a graph output whose result would be quantized, be it behind a clamp.
+  /// Whether there was any.
+  bool quantize_before_turning(const std::vector<std::size_t>& candidates) {
+    std::vector<bool> leads_to_integers(graph_.nodes.size(), false);
+    bool any = false;
+    for (auto at = candidates.rbegin(); at != candidates.rend(); ++at) {
+      const Node& node = graph_.nodes[*at];
+      const bool clamps = find_op_rule(node.op_type)->qdq == QdqRule::kClamp;
+      if (in_[*at] || (node.op_type != "Transpose" && !clamps)) continue;
+      leads_to_integers[*at] = is_read_by(*at, in_) || is_read_by(*at, leads_to_integers);
+      if (!leads_to_integers[*at] || !turns_graph_output(node, facts_)) continue;
+      if (ranges_ != nullptr && !has_range(node.input(0))) continue;
+      take(*at);
+      any = true;
+    }
+    return any;
+  }
+
+  [[nodiscard]] bool is_read(std::size_t i) const { return is_read_by(i, in_); }
+
+  /// Whether one of the nodes flagged in `readers` reads node `i`.
+  [[nodiscard]] bool is_read_by(std::size_t i, const std::vector<bool>& readers) const {
     for (const std::string& output : graph_.nodes[i].outputs) {
       for (const Use& use : facts_.index().uses(output)) {
-        if (use.input != Use::kBySubgraph && in_[use.node]) return true;
+        if (use.input != Use::kBySubgraph && readers[use.node]) return true;
       }
     }
     return false;
@@ -376,6 +405,10 @@ std::vector<bool> taken(const std::vector<NodeDecision>& decisions) {
     flags.push_back(decision.action != NodeAction::kLeave);
   }
   return flags;
+}
+
+bool turns_graph_output(const Node& node, const GraphFacts& facts) {
+  return node.op_type == "Transpose" && facts.index().is_graph_output(node.input(0));
 }
 
 bool range_implies_clamp(const Node& clamp, const GraphFacts& facts) {

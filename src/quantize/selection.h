@@ -34,6 +34,11 @@ void select_best_static(const Model& model, const GraphFacts& facts,
 /// Flags of the nodes that are not left.
 std::vector<bool> taken(const std::vector<NodeDecision>& decisions);
 
+/// Whether `node` is a Transpose of an output of the model. Profile best quantizes before it rather
+/// than behind it: there ONNX Runtime would move the QuantizeLinear to before it, and hand out what
+/// it quantized.
+bool turns_graph_output(const Node& node, const GraphFacts& facts);
+
 /// Whether dropping `clamp` (Relu, Clip) is exact when its input is quantized over the range of its
 /// output: Relu always, Clip when 0 lies within its constant bounds.
 bool range_implies_clamp(const Node& clamp, const GraphFacts& facts);

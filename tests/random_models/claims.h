@@ -1,8 +1,10 @@
 // What must hold of every quantized model, checked on one.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "planish/graph/model.h"
 #include "planish/quantize/config.h"
 #include "random_models/random_model.h"
 
@@ -28,6 +30,8 @@ struct Claims {
   bool compared = false;  // with the bounds: no 16-bit sum could saturate
   double largest_error = 0.0;   // of all outputs and levels, as a share of its bound
   double largest_spread = 0.0;  // likewise, between levels
+  /// What was checked; absent when quantizing it failed.
+  std::optional<Model> quantized = {};
 };
 
 /// Quantizes `random` by the ranges of its own samples and checks that

@@ -199,21 +199,26 @@ class BoundGraph {
       computed.error = sum(computed.error, scaled(value, params.scale));
       computed.spread = sum(computed.spread, scaled(value, params.scale));
     }
+    // Interpolation of integers rounds towards zero: up to a whole step.
+    if (maker != nullptr && maker->op_type == "Resize" && !moves)
+      computed.error = sum(computed.error, scalar(params.scale / 2));
     seen_[value] = !tensor->shares.empty() && moves ? computed : quantized(value, computed, params);
   }
 
-  /// From level basic on ONNX Runtime moves a QuantizeLinear behind a Transpose to before it, and
-  /// all readers of the Transpose's input, the caller too, are then given what is dequantized.
+  /// From level basic on ONNX Runtime moves a QuantizeLinear behind a Transpose, or behind a clamp
+  /// of it, to before it; a caller who asks for the Transpose's input is then given what is
+  /// dequantized.
   void find_turned() {
+    std::map<std::string, QuantizationParams, std::less<>> movable;  // by what would be quantized
     const auto& nodes = source_.graph.nodes;
     for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) {
-      if (node->op_type != "Transpose") continue;
-      const auto behind = turned_.find(node->output(0));
-      if (const TensorPlan* root = root_of(plan_.find(node->output(0)))) {
-        turned_[node->input(0)] = root->params.front();
-      } else if (behind != turned_.end()) {
-        turned_[node->input(0)] = behind->second;
-      }
+      const bool clamps = node->op_type == "Relu" || node->op_type == "Clip";
+      if (node->op_type != "Transpose" && !clamps) continue;
+      const auto behind = movable.find(node->output(0));
+      const TensorPlan* root = root_of(plan_.find(node->output(0)));
+      if (root == nullptr && behind == movable.end()) continue;
+      movable[node->input(0)] = root != nullptr ? root->params.front() : behind->second;
+      if (!clamps) turned_[node->input(0)] = movable[node->input(0)];
     }
   }
 
@@ -230,7 +235,8 @@ class BoundGraph {
         emit("Add", {*sum(x.error, magnitude), scalar(params.scale * (0.5F + kEpsilon))});
     const std::string above = emit("Sub", {value, scalar(reals.high)});
     const std::string below = emit("Sub", {scalar(reals.low), value});
-    Bound bound{.error = emit("Max", {half_step, above, below})};
+    const std::string cut = emit("Add", {emit("Max", {above, below}), *magnitude});
+    Bound bound{.error = emit("Max", {half_step, cut})};
     if (x.spread) bound.spread = emit("Add", {*x.spread, scalar(params.scale)});
     return bound;
   }
@@ -252,6 +258,16 @@ class BoundGraph {
     }
   }
 
+  /// "<name>_Transposed", or "<name>_Transposed_2" where that is taken.
+  static bool is_transposed_of(const std::string& name, std::string_view transposed) {
+    const std::string usual = name + "_Transposed";
+    if (!transposed.starts_with(usual)) return false;
+    transposed.remove_prefix(usual.size());
+    return transposed.empty() ||
+           (transposed.starts_with('_') && transposed.size() > 1 &&
+            transposed.find_first_not_of("0123456789", 1) == std::string_view::npos);
+  }
+
   /// In dynamic mode a Gemm's weight may be stored transposed, under a name of its own.
   [[nodiscard]] const TensorPlan* constant_plan(const std::string& name) const {
     const auto is_constant = [](const TensorPlan& tensor) {
@@ -260,7 +276,7 @@ class BoundGraph {
     if (const TensorPlan* tensor = plan_.find(name)) return is_constant(*tensor) ? tensor : nullptr;
     if (!is_dynamic()) return nullptr;
     for (const TensorPlan& tensor : plan_.tensors) {
-      if (is_constant(tensor) && tensor.tensor.starts_with(name + "_Transposed")) return &tensor;
+      if (is_constant(tensor) && is_transposed_of(name, tensor.tensor)) return &tensor;
     }
     return nullptr;
   }
@@ -303,7 +319,12 @@ class BoundGraph {
       return set(node.output(0), combination(node), &node);
     if (node.op_type == "Softmax") return set(node.output(0), softmax(node), &node);
     if (node.op_type == "Constant") return;
-    if (is_among(kMoves, node.op_type) || is_among(kMeans, node.op_type)) return move(node);
+    if (is_among(kMoves, node.op_type) || is_among(kMeans, node.op_type)) {
+      // What moves measured integers gives measured integers.
+      const std::string& data = node.input(0);
+      const bool is_measured = is_dynamic() && plan_.nodes[i].quantized && !is_constant(data);
+      return move(node, is_measured ? measured(data) : seen(data));
+    }
     const auto* slope = std::ranges::find(kSlopes, node.op_type, &Slope::op_type);
     if (slope == kSlopes.end()) {
       throw Error(ErrorCode::kUnsupported, "no error bound for " + node.op_type);
@@ -336,6 +357,10 @@ class BoundGraph {
     const float beyond = std::max({0.0F, reals.high - clamped.high, clamped.low - reals.low});
     bound.error = emit("Add", {*bound.error, scalar(beyond)});
     computed_[output] = seen_[output] = std::move(bound);
+  }
+
+  [[nodiscard]] bool is_constant(const std::string& name) const {
+    return std::ranges::count(source_.graph.initializers, name, &Initializer::name) > 0;
   }
 
   [[nodiscard]] float scalar_of(const std::string& name, float fallback) const {
@@ -383,14 +408,15 @@ class BoundGraph {
     return made;
   }
 
-  void move(const Node& node) {
+  /// `data`: the bound of input 0 as the node sees it.
+  void move(const Node& node, const Bound& data) {
     const auto moved = [&](Term Bound::*part) -> std::vector<Term> {
       std::vector<std::string> inputs = node.inputs;
       bool any = false;
       for (std::size_t k = 0; k < inputs.size(); ++k) {
         const bool is_data = k == 0 || (node.op_type == "Pad" && k == 2);
         if (!is_data || inputs[k].empty()) continue;
-        const Term& term = seen(inputs[k]).*part;
+        const Term& term = (k == 0 ? data : seen(inputs[k])).*part;
         any = any || term.has_value();
         inputs[k] = term ? *term : zeros_like(inputs[k]);
       }

@@ -28,11 +28,15 @@ Seeds seeds_or(Seeds usual) {
   return {first, *colon == ':' ? std::strtoull(colon + 1, nullptr, 10) : first + 1};
 }
 
-/// With PLANISH_KEEP=FOLDER the float model of a failure is written there, to be looked at.
-void keep(const Model& model, std::uint64_t seed) {
-  const char* const folder = std::getenv("PLANISH_KEEP");
-  if (folder == nullptr) return;
-  save_model(model, std::filesystem::path(folder) / (std::to_string(seed) + ".onnx"));
+/// With PLANISH_KEEP=FOLDER the float and the quantized model of a failure are written there, to be
+/// looked at.
+void keep(const Model& model, const Claims& claims, std::uint64_t seed) {
+  const char* const variable = std::getenv("PLANISH_KEEP");
+  if (variable == nullptr) return;
+  const std::filesystem::path folder = variable;
+  save_model(model, folder / (std::to_string(seed) + ".onnx"));
+  if (claims.quantized)
+    save_model(*claims.quantized, folder / (std::to_string(seed) + "_quantized.onnx"));
 }
 
 /// How to see the failure again.
@@ -63,7 +67,7 @@ void check_seed(std::uint64_t seed, Naming naming, Tally& tally) {
     if (naming == Naming::kHostile) quantization.config.profile = QuantizationProfile::kBest;
     const Claims claims = check_claims(random, quantization);
     EXPECT_EQ(claims.broken, "") << command(seed, quantization);
-    if (!claims.broken.empty()) keep(random.model, seed);
+    if (!claims.broken.empty()) keep(random.model, claims, seed);
     ++tally.cases;
     tally.compared += claims.compared ? 1 : 0;
     tally.largest_error = std::max(tally.largest_error, claims.largest_error);

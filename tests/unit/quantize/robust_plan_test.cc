@@ -192,6 +192,102 @@ TEST(RobustPlan, LeavesRoomForTheProductsBesideABias) {
   }
 }
 
+TEST(RobustPlan, GivesAConstantThatIsWeightAndBiasOfOneGemmIntegersForEach) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {2, 1})
+                          .initializer("c", test::random_tensor({1, 8}, 1))
+                          .node("Gemm", {"x", "c", "c"}, {"y"}, {}, "gemm")
+                          .output("y", kFloat, {2, 8})
+                          .model();
+  const Model written = quantized(model, QuantizationConfig{});
+  const Node& gemm = node_named(written, "gemm");
+  const auto integers_of_input = [&](std::size_t i) {
+    return constant(written, maker_of(written, gemm.input(i)).input(0))->value.dtype();
+  };
+  EXPECT_EQ(integers_of_input(1), DType::kInt8);
+  EXPECT_EQ(integers_of_input(2), DType::kInt32);
+}
+
+TEST(RobustPlan, PadsWithTheIntegersOfEachInputWhereTwoPadsShareTheirValue) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {1, 4, 4, 4})
+                          .initializer("w", test::random_tensor({4, 4, 1, 1}, 1))
+                          .initializer<std::int64_t>("pads", {8}, {0, 0, 1, 1, 0, 0, 1, 1})
+                          .initializer<float>("zero", {}, {0.0F})
+                          .node("Conv", {"x", "w"}, {"a"})
+                          .value("a", kFloat, {1, 4, 4, 4})
+                          .node("Pad", {"a", "pads", "zero"}, {"p"}, {}, "first")
+                          .value("p", kFloat, {1, 4, 6, 6})
+                          .node("Conv", {"p", "w"}, {"b"})
+                          .value("b", kFloat, {1, 4, 6, 6})
+                          .node("Pad", {"b", "pads", "zero"}, {"q"}, {}, "second")
+                          .value("q", kFloat, {1, 4, 8, 8})
+                          .node("Conv", {"q", "w"}, {"y"})
+                          .output("y", kFloat, {1, 4, 8, 8})
+                          .model();
+  CalibrationTable table;
+  table.ranges = {{"x", {-1, 1}}, {"a", {-1, 1}}, {"p", {-1, 1}},
+                  {"b", {-1, 3}}, {"q", {-1, 3}}, {"y", {-1, 1}}};
+  for (const auto profile : {QuantizationProfile::kBest, QuantizationProfile::kOnnxRuntime132}) {
+    QuantizationConfig config{.profile = profile};
+    config.format = QuantizationFormat::kQOperator;
+    const QuantizationPlan plan = plan_quantization(model, table, config);
+    const Model written = apply(plan, model);
+    for (const auto& [pad, data] : {std::pair("first", "a"), std::pair("second", "b")}) {
+      const Initializer* value = constant(written, node_named(written, pad).input(2));
+      ASSERT_NE(value, nullptr) << pad;
+      EXPECT_EQ(value->value.values<std::uint8_t>()[0], plan.find(data)->params.front().zero_point)
+          << pad << ' ' << name_of(profile);
+    }
+  }
+}
+
+TEST(RobustPlan, QuantizesBeforeATransposeOfAnOutputSoThatTheOutputStaysFloat) {
+  const Model model =
+      GraphBuilder()
+          .input("x", kFloat, {1, 4, 4, 4})
+          .initializer("w", test::random_tensor({4, 4, 1, 1}, 1))
+          .node("Tanh", {"x"}, {"v"})
+          .value("v", kFloat, {1, 4, 4, 4})
+          .node("Transpose", {"v"}, {"t"}, {{"perm", test::ints({0, 3, 1, 2})}}, "transpose")
+          .value("t", kFloat, {1, 4, 4, 4})
+          .node("Relu", {"t"}, {"r"})
+          .value("r", kFloat, {1, 4, 4, 4})
+          .node("Conv", {"r", "w"}, {"y"})
+          .output("v", kFloat, {1, 4, 4, 4})
+          .output("y", kFloat, {1, 4, 4, 4})
+          .model();
+  for (const QuantizationFormat format : kFormats) {
+    const Model written = quantized(model, QuantizationConfig{.format = format});
+    const Node* before = &maker_of(written, node_named(written, "transpose").input(0));
+    if (before->op_type == "DequantizeLinear") before = &maker_of(written, before->input(0));
+    EXPECT_EQ(before->op_type, "QuantizeLinear") << name_of(format);
+    EXPECT_EQ(before->input(0), "v") << name_of(format);
+    EXPECT_EQ(maker_of(written, "v").op_type, "Tanh") << name_of(format);
+  }
+}
+
+TEST(RobustPlan, QuantizesTransposedWeightsInDynamicModeWhereNamesClash) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {2, 8})
+                          .input("x_scale", kFloat, {1})
+                          .initializer("w", test::random_tensor({4, 8}, 1))
+                          .node("Gemm", {"x", "w"}, {"g"}, {{"transB", std::int64_t{1}}}, "gemm")
+                          .value("g", kFloat, {2, 4})
+                          .node("Mul", {"g", "x_scale"}, {"y"})
+                          .output("y", kFloat, {2, 4})
+                          .model();
+  QuantizationConfig config;
+  config.mode = QuantizationMode::kDynamic;
+  const Model written = quantized(model, config);
+  const auto product = std::ranges::find(written.graph.nodes, "MatMulInteger", &Node::op_type);
+  ASSERT_NE(product, written.graph.nodes.end());
+  const Initializer* weight = constant(written, product->input(1));
+  ASSERT_NE(weight, nullptr);
+  EXPECT_EQ(weight->value.dtype(), DType::kInt8);
+  EXPECT_THAT(weight->value.dims(), ElementsAre(8, 4));
+}
+
 TEST(RobustPlan, KeepsTheNamesOfTheModelWhereItsOwnWouldBeTheSame) {
   const Model model = GraphBuilder()
                           .input("x", kFloat, {1, 4, 4, 4})
