@@ -16,7 +16,6 @@ namespace {
 struct Options {
   std::string model;
   std::string output;
-  std::string reference;
   bool keep_half = false;
   bool no_verify = false;
   ImportConfig config;
@@ -35,10 +34,14 @@ void print_report(std::ostream& out, const Options& options, const ImportReport&
     out << '\n';
   }
   for (const ReferenceOutput& output : report.reference) {
+    if (!output.mismatch.empty()) {
+      out << fmt::format("output '{}' against {}: {}\n", output.name, output.file, output.mismatch);
+      continue;
+    }
     out << fmt::format(
-        "output '{}' against the reference: max |difference| {:.2g}, relative {:.2g} (allowed "
-        "{:.2g})\n",
-        output.name, output.max_abs_error, output.max_relative_error, report.tolerance);
+        "output '{}' against {}: max |difference| {:.2g}, relative {:.2g} (allowed {:.2g})\n",
+        output.name, output.file, output.max_abs_error, output.max_relative_error,
+        report.tolerance);
   }
   for (const std::string& note : report.notes) out << "note: " << note << '\n';
   if (report.reference_failed) {
@@ -54,7 +57,6 @@ void print_report(std::ostream& out, const Options& options, const ImportReport&
 int run(const Options& options, const Context& context) {
   ImportConfig config = options.config;
   if (options.keep_half) config.torch.half = HalfPolicy::kKeep;
-  if (!options.reference.empty()) config.reference = options.reference;
   config.verify = !options.no_verify;
   config.stop = context.stop;
   const Imported imported = import_model(options.model, config);
@@ -91,9 +93,10 @@ Command import_command() {
         app.add_option("--program", torch.model, "Which program, when the archive holds several");
         app.add_flag("--keep-half", options->keep_half,
                      "Keep float16 and bfloat16 instead of computing in float32");
-        app.add_option("--reference", options->reference,
+        app.add_option("--reference", options->config.references,
                        "Inputs and the outputs expected of them, by name (.npz); nothing is "
-                       "written when they differ");
+                       "written when they differ. May be given several times")
+            ->allow_extra_args(false);
         app.add_option("--tolerance", options->config.tolerance,
                        "Largest |output - reference| / max|reference| that is accepted")
             ->check(CLI::NonNegativeNumber)

@@ -92,9 +92,12 @@ Imported import_model(const std::filesystem::path& path, const ImportConfig& con
   ImportReport& report = imported.report;
   report.nodes = imported.model.graph.nodes.size();
   report.tolerance = config.tolerance;
-  if (config.reference) {
+  if (!config.references.empty()) {
     const auto session = open_session(imported.model);
-    report.reference = detail::compare_with_reference(*session, *config.reference);
+    for (const auto& npz : config.references) {
+      std::ranges::move(detail::compare_with_reference(*session, npz),
+                        std::back_inserter(report.reference));
+    }
     report.reference_failed =
         std::ranges::any_of(report.reference, [&](const ReferenceOutput& output) {
           return !(output.max_relative_error <= config.tolerance);

@@ -45,6 +45,16 @@ double max_abs_error(const Tensor& actual, const Tensor& expected) {
   return largest;
 }
 
+std::string kind_of(const Tensor& tensor) {
+  return std::string(name_of(tensor.dtype())) + " " + to_string(tensor.dims());
+}
+
+/// Empty when shapes and types are the same.
+std::string mismatch(const Tensor& actual, const Tensor& expected) {
+  if (actual.dims() == expected.dims() && actual.dtype() == expected.dtype()) return {};
+  return "it is " + kind_of(actual) + "; the reference is " + kind_of(expected);
+}
+
 }  // namespace
 
 std::vector<std::vector<NamedTensor>> example_inputs(const Model& model,
@@ -110,8 +120,8 @@ std::vector<ReferenceOutput> compare_with_reference(Session& session,
       const std::string& name = session.signature().outputs[i].name;
       const Tensor* const expected = find_tensor(arrays, name);
       if (expected == nullptr) continue;
-      compared.push_back(
-          {name, max_abs_error(outputs[i], *expected), relative_error(outputs[i], *expected)});
+      compared.push_back({npz.string(), name, max_abs_error(outputs[i], *expected),
+                          relative_error(outputs[i], *expected), mismatch(outputs[i], *expected)});
     }
     if (compared.empty()) {
       throw Error(ErrorCode::kInvalidArgument, "found arrays " + names_of(arrays) +

@@ -13,6 +13,15 @@ Json to_json(const OpenDim& dim) {
   return json;
 }
 
+Json to_json(const ReferenceOutput& output) {
+  Json json{{"file", output.file},
+            {"output", output.name},
+            {"max_abs_error", output.max_abs_error},
+            {"max_relative_error", output.max_relative_error}};
+  if (!output.mismatch.empty()) json["mismatch"] = output.mismatch;
+  return json;
+}
+
 }  // namespace
 
 std::string_view name_of(SourceFormat format) {
@@ -34,11 +43,7 @@ Json to_json(const ImportReport& report) {
     json["tried"].push_back({{"what", tried.what}, {"inputs", tried.inputs}});
   if (!report.reference.empty()) {
     Json outputs = Json::array();
-    for (const ReferenceOutput& output : report.reference) {
-      outputs.push_back({{"output", output.name},
-                         {"max_abs_error", output.max_abs_error},
-                         {"max_relative_error", output.max_relative_error}});
-    }
+    for (const ReferenceOutput& output : report.reference) outputs.push_back(to_json(output));
     json["reference"] = {{"outputs", std::move(outputs)},
                          {"tolerance", report.tolerance},
                          {"passed", !report.reference_failed}};

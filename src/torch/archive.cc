@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "planish/base/error.h"
+#include "torch/json_reader.h"
 #include "torch/recipe.h"
 #include "torch/strided.h"
 
@@ -21,6 +22,7 @@ constexpr std::uint64_t kMaxUnpackedBytes = std::uint64_t{16} << 30;
 
 constexpr std::string_view kWeights = "data/weights/";
 constexpr std::string_view kConstants = "data/constants/";
+constexpr std::string_view kNames = "extra/planish.json";
 
 /// "resnet18/" of "resnet18/archive_format"; all members stand below it.
 std::string root_of(const ZipArchive& zip) {
@@ -121,6 +123,20 @@ ExportedProgram Archive::program(const std::string& name) {
   read_payloads(model, kConstants.data());
   const std::string path = "models/" + model + ".json";
   return in_context(path, [&] { return parse_exported_program(text(path)); });
+}
+
+std::optional<ArchiveNames> Archive::names() const {
+  const std::string path(kNames);
+  if (find(path) == nullptr) return std::nullopt;
+  return in_context(path, [&]() -> std::optional<ArchiveNames> {
+    const JsonMap json = parse_json_map(text(path));
+    const auto list = [&](const char* key) {
+      std::vector<std::string> names;
+      for (const JsonMap& name : array_member(json, key)) names.push_back(text_of(name, key));
+      return names;
+    };
+    return ArchiveNames{list("inputs"), list("outputs")};
+  });
 }
 
 void Archive::read_payloads(const std::string& model, const char* folder) {

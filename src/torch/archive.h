@@ -18,6 +18,12 @@
 
 namespace planish::torch {
 
+/// Names of inputs and outputs, in the order of forward() and of what it returns.
+struct ArchiveNames {
+  std::vector<std::string> inputs = {};
+  std::vector<std::string> outputs = {};
+};
+
 class Archive {
  public:
   /// @throws Error(kUnsupported) for PyTorch's other archives, with the recipe that makes the right
@@ -27,6 +33,11 @@ class Archive {
   /// The program of that name, or the only one when `name` is empty.
   /// @throws Error(kInvalidArgument) when there is none, or several and no name is given.
   [[nodiscard]] ExportedProgram program(const std::string& name);
+
+  /// What planish_export.export wrote into the archive: names that the user gave; nothing
+  /// otherwise.
+  /// @throws Error(kCorrupt).
+  [[nodiscard]] std::optional<ArchiveNames> names() const;
 
   /// The weight, buffer or constant of that fully qualified name; nothing when the archive has
   /// none. It views the mapped file when it is stored row-major.

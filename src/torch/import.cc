@@ -11,6 +11,18 @@
 
 namespace planish {
 
+namespace {
+
+/// Names that are not asked for are those that the exporter was told.
+TorchImportConfig with_names_of(const torch::Archive& archive, TorchImportConfig config) {
+  const auto names = archive.names();
+  if (names && config.input_names.empty()) config.input_names = names->inputs;
+  if (names && config.output_names.empty()) config.output_names = names->outputs;
+  return config;
+}
+
+}  // namespace
+
 bool is_torch_archive(const std::filesystem::path& path) {
   return is_zip(MappedFile::open(path)->bytes());
 }
@@ -19,7 +31,7 @@ TorchImport import_torch_export(std::span<const std::byte> bytes, std::shared_pt
                                 const TorchImportConfig& config) {
   torch::Archive archive(bytes, std::move(owner));
   torch::ExportedProgram program = archive.program(config.model);
-  return torch::lower(std::move(program), archive, config);
+  return torch::lower(std::move(program), archive, with_names_of(archive, config));
 }
 
 TorchImport import_torch_export(const std::filesystem::path& path,

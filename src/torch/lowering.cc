@@ -100,8 +100,9 @@ class Lowering {
   void inline_graph(const FxNode& node, GraphScope& scope);
   void poison(const FxNode& node, GraphScope& scope);
   void write_outputs(const GraphScope& scope);
-  void check_input_names(std::size_t user_inputs) const;
-  [[nodiscard]] std::vector<std::string> output_names() const;
+  void check_names() const;
+  void name_outputs();
+  [[nodiscard]] std::vector<std::string> default_output_names() const;
   [[nodiscard]] std::optional<Value> output_value(const OutputSpec& spec, const GraphScope& scope);
 
   ExportedProgram program_;
@@ -115,6 +116,7 @@ class Lowering {
   SignatureShapes shapes_;
   std::map<std::tuple<const std::byte*, DType, std::vector<std::int64_t>>, std::string> weights_;
   std::size_t user_inputs_ = 0;
+  std::vector<std::string> output_names_;  // of tensors and numbers; None has none
 };
 
 void Lowering::name_symbols(const std::string& input, const SymShape& shape) {
@@ -187,7 +189,7 @@ void Lowering::read_inputs(GraphScope& scope) {
   for (const InputSpec& spec : program_.input_specs) {
     if (spec.kind == Kind::kUserInput) add_user_input(spec.value, scope);
   }
-  for (const std::string& name : output_names()) (void)writer_.unique_name(name);
+  name_outputs();
   for (const InputSpec& spec : program_.input_specs) {
     if (spec.kind == Kind::kParameter || spec.kind == Kind::kBuffer ||
         spec.kind == Kind::kTensorConstant) {
@@ -289,7 +291,7 @@ void Lowering::lower_graph(const FxGraph& graph, GraphScope& scope) {
   for (const FxNode& node : graph.nodes) lower_node(node, graph, scope);
 }
 
-std::vector<std::string> Lowering::output_names() const {
+std::vector<std::string> Lowering::default_output_names() const {
   std::vector<std::string> names;
   std::size_t outputs = 0;
   for (const OutputSpec& spec : program_.output_specs)
@@ -306,13 +308,14 @@ std::vector<std::string> Lowering::output_names() const {
                     : is_number                                 ? "output_" + path
                                                                 : path);
   }
-  if (config_.output_names.empty()) return names;
-  if (config_.output_names.size() != names.size()) {
-    throw Error(ErrorCode::kInvalidArgument, std::to_string(config_.output_names.size()) +
-                                                 " output names for " +
-                                                 std::to_string(names.size()) + " outputs");
-  }
-  return config_.output_names;
+  return names;
+}
+
+void Lowering::name_outputs() {
+  // Those that were asked for are unique: check_names().
+  const bool given = !config_.output_names.empty();
+  for (const std::string& name : given ? config_.output_names : default_output_names())
+    output_names_.push_back(writer_.unique_name(name));
 }
 
 std::optional<Value> Lowering::output_value(const OutputSpec& spec, const GraphScope& scope) {
@@ -332,7 +335,7 @@ std::optional<Value> Lowering::output_value(const OutputSpec& spec, const GraphS
 }
 
 void Lowering::write_outputs(const GraphScope& scope) {
-  const std::vector<std::string> names = output_names();
+  const std::vector<std::string>& names = output_names_;
   std::size_t i = 0;
   for (const OutputSpec& spec : program_.output_specs) {
     if (spec.kind == OutputSpec::Kind::kMutation) {
@@ -370,11 +373,33 @@ void Lowering::write_outputs(const GraphScope& scope) {
   }
 }
 
-void Lowering::check_input_names(std::size_t user_inputs) const {
-  if (config_.input_names.empty() || config_.input_names.size() == user_inputs) return;
-  throw Error(ErrorCode::kInvalidArgument, std::to_string(config_.input_names.size()) +
-                                               " input names for " + std::to_string(user_inputs) +
-                                               " inputs");
+/// Names that were asked for: one for each input and output, all different.
+void Lowering::check_names() const {
+  const auto check_count = [](const std::vector<std::string>& names, std::size_t count,
+                              const std::string& kind) {
+    if (names.empty() || names.size() == count) return;
+    throw Error(ErrorCode::kInvalidArgument, std::to_string(names.size()) + " " + kind +
+                                                 " names for " + std::to_string(count) + " " +
+                                                 kind + "s");
+  };
+  const auto inputs = std::ranges::count_if(program_.input_specs, [](const InputSpec& spec) {
+    return spec.kind == InputSpec::Kind::kUserInput &&
+           (std::holds_alternative<TensorName>(spec.value) ||
+            std::holds_alternative<SymName>(spec.value));
+  });
+  check_count(config_.input_names, static_cast<std::size_t>(inputs), "input");
+  check_count(config_.output_names, default_output_names().size(), "output");
+  std::set<std::string> seen;
+  for (const auto* names : {&config_.input_names, &config_.output_names}) {
+    for (const std::string& name : *names) {
+      if (name.empty() || !seen.insert(name).second) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "name '" + name +
+                        "' for an input or output; expected each name once, and not "
+                        "empty");
+      }
+    }
+  }
 }
 
 std::int64_t ir_version_of(std::int64_t opset) {
@@ -385,12 +410,7 @@ std::int64_t ir_version_of(std::int64_t opset) {
 TorchImport Lowering::run() {
   import_.torch_version = program_.torch_version;
   import_.notes = program_.notes;
-  check_input_names(static_cast<std::size_t>(
-      std::ranges::count_if(program_.input_specs, [](const InputSpec& spec) {
-        return spec.kind == InputSpec::Kind::kUserInput &&
-               (std::holds_alternative<TensorName>(spec.value) ||
-                std::holds_alternative<SymName>(spec.value));
-      })));
+  check_names();
   GraphScope scope(program_.graph, config_.half);
   read_inputs(scope);
   lower_graph(program_.graph, scope);

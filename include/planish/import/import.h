@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -34,9 +33,9 @@ struct ImportConfig {
   TorchImportConfig torch = {};
   bool simplify = true;  // fold constants and remove what does nothing; verified
   bool verify = true;    // run the model on examples of every size that may vary
-  // Inputs by name and the outputs that the trained model gives for them, by name (.npz); outputs
-  // that are not in it are not compared.
-  std::optional<std::filesystem::path> reference = {};
+  // Inputs by name and the outputs that the trained model gives for them, by name (.npz), one run
+  // each; outputs that are not in one are not compared.
+  std::vector<std::filesystem::path> references = {};
   // Largest |output - reference| / max|reference| that is accepted. Kernels that add in another
   // order differ by about 1e-6 in float32; a wrong operator by far more than 1e-3.
   double tolerance = 1e-3;
@@ -52,9 +51,11 @@ struct TriedSizes {
 
 /// How one output differs from the reference.
 struct ReferenceOutput {
+  std::string file = {};  // of the reference
   std::string name = {};
   double max_abs_error = 0.0;
   double max_relative_error = 0.0;  // |output - reference| / max|reference|
+  std::string mismatch = {};        // of shapes or types: then the errors are infinite
 };
 
 struct ImportReport {

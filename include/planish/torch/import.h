@@ -32,8 +32,10 @@ enum class HalfPolicy {
 
 struct TorchImportConfig {
   std::int64_t opset = kMinImportOpset;
-  std::vector<std::string> input_names = {};   // in the order of forward(); empty: forward()'s own
-  std::vector<std::string> output_names = {};  // empty: keys of what forward() returns, or "output"
+  // In the order of forward(); empty: those given to planish_export, else forward()'s own.
+  std::vector<std::string> input_names = {};
+  // Empty: those given to planish_export, else keys of what forward() returns, or "output".
+  std::vector<std::string> output_names = {};
   HalfPolicy half = HalfPolicy::kToFloat32;
   std::string model = {};  // which of several programs in the archive; empty: the only one
 };
