@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "import/prove.h"
@@ -19,20 +20,54 @@ namespace {
 constexpr std::string_view kImportPasses[] = {"constants",      "no-ops",     "fold-shapes",
                                               "fold-constants", "duplicates", "dead-code"};
 
-Model simplified(const Model& model, std::vector<std::vector<NamedTensor>> examples,
-                 const ImportConfig& import) {
+PrepareConfig import_passes(const ImportConfig& import, Verify verify) {
   PrepareConfig config;
   for (const Pass& pass : kPasses) {
     if (std::ranges::find(kImportPasses, pass.name) == std::end(kImportPasses))
       config.skip.emplace_back(pass.name);
   }
-  config.verify = import.verify ? Verify::kAtEnd : Verify::kOff;
-  config.verification.examples = std::move(examples);
+  config.verify = verify;
   config.stop = import.stop;
-  Model result = prepare(model, config).model;
-  // What the runtime infers of values between is prepare's to write, when the model is quantized.
-  result.graph.values.clear();
-  return result;
+  return config;
+}
+
+bool changed_anything(const PrepareReport& report) {
+  return std::ranges::any_of(report.passes,
+                             [](const PassOutcome& outcome) { return outcome.report.changes > 0; });
+}
+
+/// What the model answers to the examples, if it runs on them.
+std::optional<detail::Proof> try_proof(const Model& model, const detail::Examples& examples,
+                                       const ImportConfig& config) {
+  try {
+    return detail::prove(model, examples, config);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kCancelled) throw;
+    return std::nullopt;
+  }
+}
+
+/// Simplifies `model`, and proves the result: by the same answers, bit for bit, where the model
+/// itself runs.
+detail::Proof simplify(Model& model, const detail::Examples& examples, const ImportConfig& config) {
+  Prepared simple = prepare(model, import_passes(config, Verify::kOff));
+  std::optional<detail::Proof> proof;
+  if (changed_anything(simple.report)) {
+    std::optional<detail::Answers> expected;
+    if (auto original = try_proof(model, examples, config)) expected = std::move(original->answers);
+    if (expected) {
+      proof = try_proof(simple.model, examples, config);
+      if (!proof || relative_error(proof->answers, *expected) != 0) {
+        // Pass by pass, to find and undo the one that is wrong.
+        PrepareConfig each = import_passes(config, Verify::kEachPass);
+        each.verification.examples = examples.inputs;
+        simple = prepare(model, each);
+        proof.reset();
+      }
+    }
+  }
+  model = std::move(simple.model);
+  return proof ? std::move(*proof) : detail::prove(model, examples, config);
 }
 
 Imported import_torch(const std::filesystem::path& path, const ImportConfig& config) {
@@ -45,13 +80,18 @@ Imported import_torch(const std::filesystem::path& path, const ImportConfig& con
   report.calls = torch.calls;
   report.open_dims = std::move(torch.open_dims);
   report.notes = std::move(torch.notes);
-  const auto inputs = detail::example_inputs(imported.model, torch.examples, config.seed);
-  if (config.simplify) imported.model = simplified(imported.model, inputs, config);
-  throw_if_stopped(config.stop);
-  if (config.verify) {
-    const auto session = open_session(imported.model);
-    report.tried = detail::prove_sizes(*session, torch.examples, inputs, report.notes);
+  if (!config.verify) {
+    if (config.simplify)
+      imported.model = prepare(imported.model, import_passes(config, Verify::kOff)).model;
+  } else {
+    const detail::Examples examples =
+        detail::examples_of(imported.model, std::move(torch.examples), config.seed);
+    const detail::Proof proof = config.simplify ? simplify(imported.model, examples, config)
+                                                : detail::prove(imported.model, examples, config);
+    report.tried = detail::check_sizes(proof, examples, report.notes);
   }
+  // What the runtime infers of values between is prepare's to write, when the model is quantized.
+  imported.model.graph.values.clear();
   return imported;
 }
 
@@ -93,7 +133,7 @@ Imported import_model(const std::filesystem::path& path, const ImportConfig& con
   report.nodes = imported.model.graph.nodes.size();
   report.tolerance = config.tolerance;
   if (!config.references.empty()) {
-    const auto session = open_session(imported.model);
+    const auto session = detail::open_for_proof(imported.model, config);
     for (const auto& npz : config.references) {
       std::ranges::move(detail::compare_with_reference(*session, npz),
                         std::back_inserter(report.reference));

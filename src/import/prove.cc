@@ -8,6 +8,7 @@
 #include "planish/base/error.h"
 #include "planish/base/file.h"
 #include "planish/dataset/tensor_files.h"
+#include "planish/host/host.h"
 #include "planish/prepare/random_inputs.h"
 #include "planish/prepare/verify.h"
 
@@ -57,11 +58,9 @@ std::string mismatch(const Tensor& actual, const Tensor& expected) {
 
 }  // namespace
 
-std::vector<std::vector<NamedTensor>> example_inputs(const Model& model,
-                                                     const std::vector<ExampleSizes>& examples,
-                                                     std::uint64_t seed) {
-  std::vector<std::vector<NamedTensor>> all;
-  for (const ExampleSizes& example : examples) {
+Examples examples_of(const Model& model, std::vector<ExampleSizes> sizes, std::uint64_t seed) {
+  Examples examples;
+  for (const ExampleSizes& example : sizes) {
     Signature closed;
     for (std::size_t i = 0; i < model.graph.inputs.size(); ++i) {
       const ValueInfo& input = model.graph.inputs[i];
@@ -70,31 +69,51 @@ std::vector<std::vector<NamedTensor>> example_inputs(const Model& model,
     }
     auto inputs = random_inputs(closed, OpenDims{}, IntegerFill::kZeroOrOne, seed);
     if (!inputs) throw Error(ErrorCode::kUnsupported, "an input has a type that is not drawn");
-    all.push_back(std::move(*inputs));
+    examples.inputs.push_back(std::move(*inputs));
   }
-  return all;
+  examples.sizes = std::move(sizes);
+  return examples;
 }
 
-std::vector<TriedSizes> prove_sizes(Session& session, const std::vector<ExampleSizes>& examples,
-                                    const std::vector<std::vector<NamedTensor>>& inputs,
+std::unique_ptr<Session> open_for_proof(const Model& model, const ImportConfig& config) {
+  return open_session(model,
+                      SessionConfig{.threads = config.threads > 0 ? config.threads : usable_cores(),
+                                    .optimization = GraphOptimization::kNone,
+                                    .memory_pattern = false,
+                                    .entries = {{"session.disable_prepacking", "1"}}});
+}
+
+Proof prove(const Model& model, const Examples& examples, const ImportConfig& config) {
+  const auto session = open_for_proof(model, config);
+  Proof proof{session->signature(), {}};
+  for (std::size_t i = 0; i < examples.inputs.size(); ++i) {
+    in_context("with " + examples.sizes[i].what, [&] {
+      proof.answers.push_back(session->run_until(examples.inputs[i], config.stop));
+    });
+  }
+  return proof;
+}
+
+std::vector<TriedSizes> check_sizes(const Proof& proof, const Examples& examples,
                                     std::vector<std::string>& notes) {
   std::vector<TriedSizes> tried;
-  for (std::size_t i = 0; i < examples.size(); ++i) {
-    in_context("with " + examples[i].what, [&] {
-      const std::vector<Tensor> outputs = session.run(inputs[i]);
-      for (std::size_t k = 0; k < outputs.size(); ++k) {
-        const std::string& name = session.signature().outputs.at(k).name;
-        const auto& expected = examples[i].outputs.at(k);
-        if (expected && outputs[k].dims() != *expected) {
+  for (std::size_t i = 0; i < examples.sizes.size(); ++i) {
+    const ExampleSizes& example = examples.sizes[i];
+    in_context("with " + example.what, [&] {
+      for (std::size_t k = 0; k < proof.answers[i].size(); ++k) {
+        const Tensor& output = proof.answers[i][k];
+        const std::string& name = proof.signature.outputs.at(k).name;
+        const auto& expected = example.outputs.at(k);
+        if (expected && output.dims() != *expected) {
           throw Error(ErrorCode::kUnsupported,
-                      "output '" + name + "' has shape " + to_string(outputs[k].dims()) +
+                      "output '" + name + "' has shape " + to_string(output.dims()) +
                           "; the program declares " + to_string(*expected));
         }
-        if (i == 0 && has_nan(outputs[k]))
+        if (i == 0 && has_nan(output))
           notes.push_back("output '" + name + "' is NaN for random inputs");
       }
     });
-    tried.push_back({examples[i].what, examples[i].inputs});
+    tried.push_back({example.what, example.inputs});
   }
   return tried;
 }

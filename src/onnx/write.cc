@@ -72,10 +72,7 @@ void save_with_external_data(const Model& model, const std::filesystem::path& pa
   model_file.commit();
 }
 
-}  // namespace
-
-std::string serialize_model(const Model& model) {
-  const ModelMessage message = model_message(model);
+std::string joined(const ModelMessage& message) {
   require_readable_size(message);
   std::string bytes;
   bytes.reserve(message.size);
@@ -84,6 +81,24 @@ std::string serialize_model(const Model& model) {
     bytes.append(reinterpret_cast<const char*>(piece.data.data()), piece.data.size());
   }
   return bytes;
+}
+
+}  // namespace
+
+std::string serialize_model(const Model& model) { return joined(model_message(model)); }
+
+DetachedModel serialize_detached(const Model& model, std::uint64_t min_bytes) {
+  DetachedModel detached;
+  Places places(model.graph.initializers.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Initializer& initializer = model.graph.initializers[i];
+    const std::uint64_t length = initializer.value.bytes().size();
+    if (length == 0 || length < min_bytes || row_of(initializer.value.dtype()).bits < 8) continue;
+    places[i] = ExternalPlace{"in-memory", 0, length};
+    detached.weights.push_back(&initializer);
+  }
+  detached.message = joined(model_message(model, places));
+  return detached;
 }
 
 void save_model(const Model& model, const std::filesystem::path& path, const WriteConfig& config) {

@@ -22,7 +22,8 @@ constexpr std::int64_t kSizes[] = {64, 224, 32, 16, 8, 1};
 std::unique_ptr<Session> open_plain(const Model& model, int threads) {
   return open_session(model, SessionConfig{.threads = threads,
                                            .optimization = GraphOptimization::kNone,
-                                           .memory_pattern = false});
+                                           .memory_pattern = false,
+                                           .entries = {{"session.disable_prepacking", "1"}}});
 }
 
 /// Adds a run of `inputs` when the model accepts them; else keeps its first complaint.

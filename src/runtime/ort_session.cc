@@ -12,13 +12,12 @@
 namespace planish {
 namespace {
 
-std::uint64_t weight_bytes(const Model& model) {
-  std::uint64_t bytes = 0;
-  for (const Initializer& initializer : model.graph.initializers) {
-    bytes += initializer.value.bytes().size();
-  }
-  return bytes;
-}
+// Smaller ones go into the message: shape inference reads them there.
+constexpr std::uint64_t kMinBorrowedBytes = 1024;
+
+// Weights given by AddExternalInitializers are used where they lie; without it they are copied.
+// Libraries that do not know the key copy.
+constexpr const char* kUseInPlace = "session.use_external_initializer_file_buffers_directly";
 
 }  // namespace
 
@@ -31,18 +30,23 @@ LoadedModel load_into_ort(const std::filesystem::path& path, const Ort::SessionO
 }
 
 LoadedModel load_into_ort(const Model& model, const Ort::SessionOptions& options) {
-  if (weight_bytes(model) > WriteConfig{}.max_inline_bytes) {
-    // One protobuf message cannot hold them. ONNX Runtime maps the file of weights, so it may lose
-    // its name as soon as the session exists.
-    const TemporaryFolder folder;
-    const auto path = folder.path() / "model.onnx";
-    save_model(model, path);
-    return load_into_ort(path, options);
-  }
-  const std::string bytes = serialize_model(model);
+  const DetachedModel detached = serialize_detached(model, kMinBorrowedBytes);
   return translating(OrtPhase::kLoad, [&] {
     LoadedModel loaded{.env = ort_env()};
-    loaded.session = Ort::Session(*loaded.env, bytes.data(), bytes.size(), options);
+    std::vector<std::string> names;
+    std::vector<Ort::Value> values;
+    for (const Initializer* weight : detached.weights) {
+      loaded.weights.push_back(weight->value);
+      names.push_back(weight->name);
+      values.push_back(view_as_ort_value(weight->value));
+    }
+    Ort::SessionOptions with_weights = options.Clone();
+    if (!names.empty()) {
+      with_weights.AddExternalInitializers(names, values);
+      with_weights.AddConfigEntry(kUseInPlace, "1");
+    }
+    loaded.session =
+        Ort::Session(*loaded.env, detached.message.data(), detached.message.size(), with_weights);
     return loaded;
   });
 }

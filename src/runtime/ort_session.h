@@ -11,9 +11,11 @@
 
 namespace planish {
 
-/// A session of ONNX Runtime with the environment that it needs to live in.
+/// A session of ONNX Runtime with what it needs to live: its environment, and the weights that it
+/// reads in place.
 struct LoadedModel {
   std::shared_ptr<const Ort::Env> env;
+  std::vector<Tensor> weights = {};
   Ort::Session session{nullptr};
 };
 

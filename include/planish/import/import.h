@@ -40,6 +40,7 @@ struct ImportConfig {
   // order differ by about 1e-6 in float32; a wrong operator by far more than 1e-3.
   double tolerance = 1e-3;
   std::uint64_t seed = 1;  // of the examples
+  int threads = 0;         // of the proof's runs; 0: every core that this process may use
   std::stop_token stop = {};
 };
 

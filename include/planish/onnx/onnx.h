@@ -49,6 +49,18 @@ std::vector<std::string> external_data_files(const std::filesystem::path& path,
 /// save_model).
 std::string serialize_model(const Model& model);
 
+/// A model as a message that leaves out the elements of large initializers.
+struct DetachedModel {
+  std::string message = {};  // declares them as external data that no file holds
+  std::vector<const Initializer*> weights = {};  // those that were left out, of the model itself
+};
+
+/// The message and what is missing in it, for a reader that takes weights from memory: nothing of
+/// them is copied. Initializers of at least `min_bytes` bytes are left out, but for those whose
+/// elements share bytes (4 bits and less). `model` must outlive the result.
+/// @throws Error(kExhausted) when what remains exceeds 2 GB.
+DetachedModel serialize_detached(const Model& model, std::uint64_t min_bytes);
+
 struct WriteConfig {
   /// Models whose weights exceed this many bytes get them in `<file>.data` beside the file.
   std::uint64_t max_inline_bytes = std::uint64_t{1536} << 20;

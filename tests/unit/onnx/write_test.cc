@@ -97,6 +97,33 @@ TEST(SaveModel, LeavesOutWhereAFileOnceHadItsData) {
               model.graph.initializers.at(0).value);
 }
 
+TEST(SerializeDetached, LeavesLargeWeightsOutAndNamesThem) {
+  const Model model = model_with_weights();
+  const DetachedModel detached = serialize_detached(model, 1000);
+  ASSERT_EQ(detached.weights.size(), 2U);
+  EXPECT_EQ(detached.weights[0], &model.graph.initializers[1]);
+  EXPECT_EQ(detached.weights[1], &model.graph.initializers[2]);
+  EXPECT_LT(detached.message.size(), 1000U);
+  // What is left out is declared as external data, which a model in memory cannot have.
+  EXPECT_TRUE(
+      throws(ErrorCode::kNotFound, [&] { (void)parse_model(detached.message); }, {"first"}));
+}
+
+TEST(SerializeDetached, IsTheWholeModelWhenNoWeightIsLarge) {
+  const DetachedModel detached = serialize_detached(model_with_weights(), 1 << 20);
+  EXPECT_TRUE(detached.weights.empty());
+  EXPECT_EQ(detached.message, serialize_model(model_with_weights()));
+}
+
+TEST(SerializeDetached, KeepsElementsThatShareBytes) {
+  const Model model = GraphBuilder()
+                          .initializer("w", random_bits(DType::kInt4, {64, 64}, 1))
+                          .node("Identity", {"w"}, {"c"})
+                          .untyped_output("c")
+                          .model();
+  EXPECT_TRUE(serialize_detached(model, 16).weights.empty());
+}
+
 TEST(DigestOf, DoesNotDependOnHowAFileStoresWeights) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "m.onnx";

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,6 +59,71 @@ TEST(OpenSession, GivesTheSameFromAFile) {
   const auto session = open_session(folder.path() / "add.onnx");
   const std::vector<NamedTensor> inputs{floats("a", {1, 2}, {1, 2}), floats("b", {1, 2}, {3, 4})};
   EXPECT_EQ(session->run(inputs).at(0), Tensor::of<float>({1, 2}, std::vector<float>{4, 6}));
+}
+
+/// y = x + w, with w large enough to be borrowed.
+Model add_weight_model(Tensor w) {
+  return GraphBuilder()
+      .input("x", DType::kFloat32, {"n", 1024})
+      .initializer("w", std::move(w))
+      .node("Add", {"x", "w"}, {"y"})
+      .output("y", DType::kFloat32, {"n", 1024})
+      .model();
+}
+
+TEST(OpenSession, ReadsWeightsWhereTheyLie) {
+  const auto memory = std::make_shared<std::vector<float>>(1024, 1.0F);
+  const Tensor w(DType::kFloat32, {1024}, std::as_bytes(std::span(*memory)), memory);
+  const auto session = open_session(add_weight_model(w));
+  memory->assign(1024, 5.0F);
+  const Tensor zeros = Tensor::of<float>({1, 1024}, std::vector<float>(1024));
+  const std::vector<Tensor> outputs = session->run(std::vector<NamedTensor>{{"x", zeros}});
+  EXPECT_EQ(outputs.at(0).values<float>()[1023], 5.0F) << "the session has a copy of the weight";
+}
+
+TEST(OpenSession, KeepsTheWeightsOfAModelThatIsGone) {
+  std::weak_ptr<const void> owner;
+  {
+    std::unique_ptr<Session> session;
+    {
+      const auto memory = std::make_shared<const std::vector<float>>(1024, 2.0F);
+      owner = memory;
+      session = open_session(add_weight_model(
+          Tensor(DType::kFloat32, {1024}, std::as_bytes(std::span(*memory)), memory)));
+    }
+    const Tensor zeros = Tensor::of<float>({1, 1024}, std::vector<float>(1024));
+    const std::vector<Tensor> outputs = session->run(std::vector<NamedTensor>{{"x", zeros}});
+    EXPECT_EQ(outputs.at(0).values<float>()[0], 2.0F);
+    EXPECT_FALSE(owner.expired());
+  }
+  EXPECT_TRUE(owner.expired());
+}
+
+TEST(OpenSession, FusesAndFoldsBorrowedWeights) {
+  // Conv and BatchNormalization become one Conv: its weights are made of borrowed ones.
+  const Model model = GraphBuilder()
+                          .input("x", DType::kFloat32, {"n", 16, 5, 5})
+                          .initializer("w", test::random_tensor({32, 16, 3, 3}, 1))
+                          .initializer("gamma", test::random_tensor({32}, 2))
+                          .initializer("beta", test::random_tensor({32}, 3))
+                          .initializer("mean", test::random_tensor({32}, 4))
+                          .initializer("var", test::random_tensor({32}, 5, 0.5F, 1.5F))
+                          .node("Conv", {"x", "w"}, {"c"})
+                          .node("BatchNormalization", {"c", "gamma", "beta", "mean", "var"}, {"y"})
+                          .output("y", DType::kFloat32, {"n", 32, 3, 3})
+                          .model();
+  const Model fused = optimized_model(model, GraphOptimization::kBasic);
+  EXPECT_EQ(fused.graph.nodes.size(), 1U);
+  const std::vector<NamedTensor> inputs{{"x", test::random_tensor({2, 16, 5, 5}, 6)}};
+  const auto plain = open_session(model, {.optimization = GraphOptimization::kNone})->run(inputs);
+  const auto written = open_session(fused)->run(inputs);
+  // A sum of K = 144 products of at most 1, scaled by at most 1 / sqrt(0.5), and four operations
+  // more: each rounds with 2^-24 of 144 * sqrt(2) at most, in both models.
+  const auto expected = plain.at(0).values<float>();
+  const auto actual = written.at(0).values<float>();
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    EXPECT_NEAR(actual[i], expected[i], 2 * 148 * 0x1p-24 * 144 * 1.42);
 }
 
 TEST(OpenSession, SwitchesTelemetryOffForTheProcess) {
