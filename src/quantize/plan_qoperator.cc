@@ -277,7 +277,9 @@ class QOperatorPlanner {
     // QLinearMatMul takes a scale per column from matrices only.
     const bool has_columns = in_.is_parity() || rule.qoperator != QOperatorRule::kMatMul ||
                              facts_.constant(tensor)->value.rank() == 2;
-    if (!has_columns) config.weights = Granularity::kPerTensor;
+    const bool is_read_twice =
+        !in_.is_parity() && has_two_channel_axes(tensor, in_.model.graph, facts_);
+    if (!has_columns || is_read_twice) config.weights = Granularity::kPerTensor;
     // Convolution kernels with a scale per channel take signed weights only.
     const bool must_be_signed =
         rule.qoperator == QOperatorRule::kConv && config_.weights == Granularity::kPerChannel;

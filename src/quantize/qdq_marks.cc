@@ -5,6 +5,7 @@
 #include "quantize/names.h"
 #include "quantize/overrides.h"
 #include "quantize/selection.h"
+#include "quantize/weights.h"
 
 namespace planish::quantize_detail {
 namespace {
@@ -72,6 +73,8 @@ class QdqMarker {
       const auto chosen = config_.channel_axes.find(*op_type);
       if (chosen != config_.channel_axes.end()) axis = chosen->second;
     }
+    if (!in_.is_parity() && has_two_channel_axes(tensor, in_.model.graph, facts_))
+      return std::nullopt;
     // Scales along anything but the last axis of B are no scales of output channels.
     if (!in_.is_parity() && op_type != nullptr && *op_type == "MatMul" &&
         constant->value.rank() != 2)

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "planish/base/error.h"
+#include "planish/quantize/op_rules.h"
 #include "quantize/overrides.h"
 
 namespace planish::quantize_detail {
@@ -50,6 +51,22 @@ std::vector<std::int64_t> params_dims(const TensorPlan& plan) {
 }
 
 }  // namespace
+
+bool has_two_channel_axes(const std::string& weight, const Graph& graph, const GraphFacts& facts) {
+  const Initializer* constant = facts.constant(weight);
+  if (constant == nullptr) return false;
+  std::optional<std::size_t> first;
+  for (const Use& use : facts.index().uses(weight)) {
+    const Node& node = graph.nodes[use.node];
+    const OpRule* rule = find_op_rule(node.op_type);
+    if (use.input != 1 || rule == nullptr || rule->best != BestUse::kCompute) continue;
+    const bool by_rows = node.op_type == "Gemm" && node.int_attribute("transB", 0) != 0;
+    const auto axis = normalized_axis(by_rows ? 0 : rule->channel_axis, constant->value.rank());
+    if (first && axis != first) return true;
+    first = axis;
+  }
+  return false;
+}
 
 Symmetry weight_symmetry(const QuantizationConfig& config, DType dtype) {
   const bool is_signed = dtype == DType::kInt8 || dtype == DType::kInt16;

@@ -6,8 +6,13 @@
 
 #include "planish/graph/model.h"
 #include "planish/quantize/plan.h"
+#include "quantize/graph_facts.h"
 
 namespace planish::quantize_detail {
+
+/// Whether matrix operators of `graph` read `weight` along different axes, such as a MatMul by its
+/// columns and a Gemm with transB by its rows: scales along either axis are wrong for one of them.
+bool has_two_channel_axes(const std::string& weight, const Graph& graph, const GraphFacts& facts);
 
 /// Whether weights of `dtype` are symmetric under `config`: signed ones unless it says otherwise.
 Symmetry weight_symmetry(const QuantizationConfig& config, DType dtype);

@@ -144,6 +144,9 @@ class BoundGraph {
   }
   std::string absolute(const std::string& x) { return emit("Abs", {x}); }
   std::string zeros_like(const std::string& x) { return emit("Sub", {x, x}); }
+  std::string filled(const std::string& x, float value) {
+    return emit("Add", {zeros_like(x), scalar(value)});
+  }
 
   void show(const std::string& name) {
     ValueInfo info;
@@ -237,7 +240,10 @@ class BoundGraph {
     const std::string below = emit("Sub", {scalar(reals.low), value});
     const std::string cut = emit("Add", {emit("Max", {above, below}), *magnitude});
     Bound bound{.error = emit("Max", {half_step, cut})};
-    if (x.spread) bound.spread = emit("Add", {*x.spread, scalar(params.scale)});
+    // Of two pairs in a row ONNX Runtime makes one, with parameters of its own, from level basic
+    // on.
+    const bool is_second_pair = x.error && plan_.config.format == QuantizationFormat::kQdq;
+    if (x.spread || is_second_pair) bound.spread = sum(x.spread, filled(value, params.scale));
     return bound;
   }
 

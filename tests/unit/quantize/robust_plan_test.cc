@@ -208,6 +208,22 @@ TEST(RobustPlan, GivesAConstantThatIsWeightAndBiasOfOneGemmIntegersForEach) {
   EXPECT_EQ(integers_of_input(2), DType::kInt32);
 }
 
+TEST(RobustPlan, GivesAMatrixThatIsReadByRowsAndByColumnsOneScale) {
+  const Model model = GraphBuilder()
+                          .input("x", kFloat, {2, 8})
+                          .initializer("w", test::random_tensor({4, 8}, 1))
+                          .node("Gemm", {"x", "w"}, {"a"}, {{"transB", std::int64_t{1}}})
+                          .value("a", kFloat, {2, 4})
+                          .node("MatMul", {"a", "w"}, {"y"})
+                          .output("y", kFloat, {2, 8})
+                          .model();
+  for (const QuantizationFormat format : kFormats) {
+    const QuantizationPlan plan = plan_of(model, QuantizationConfig{.format = format});
+    EXPECT_EQ(plan.find("w")->axis, std::nullopt) << name_of(format);
+    EXPECT_EQ(plan.find("w")->params.size(), 1U) << name_of(format);
+  }
+}
+
 TEST(RobustPlan, PadsWithTheIntegersOfEachInputWhereTwoPadsShareTheirValue) {
   const Model model = GraphBuilder()
                           .input("x", kFloat, {1, 4, 4, 4})
