@@ -47,6 +47,7 @@ Command auto_command();
 Command store_command();
 Command serve_command();
 Command load_command();
+Command sensitivity_command();
 Command ops_command();
 
 /// Prints `json` with --json, else what `print_text` prints.

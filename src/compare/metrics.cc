@@ -1,4 +1,4 @@
-#include "compare/metrics.h"
+#include "planish/compare/metrics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -118,6 +118,38 @@ double overlap(std::span<const std::int64_t> a, std::span<const std::int64_t> b)
     return std::find(b.begin(), b.end(), value) != b.end();
   });
   return static_cast<double>(shared) / static_cast<double>(a.size());
+}
+
+std::vector<double> class_probabilities(std::span<const float> scores) {
+  // A sum of float32 probabilities is off by less than a thousandth for any number of classes that
+  // a model has.
+  constexpr double kSumTolerance = 1e-3;
+  std::vector<double> result(scores.begin(), scores.end());
+  if (result.empty()) return result;
+  const bool any_negative = std::ranges::any_of(result, [](double p) { return p < 0.0; });
+  const double sum = std::accumulate(result.begin(), result.end(), 0.0);
+  if (!any_negative && std::abs(sum - 1.0) <= kSumTolerance) {
+    for (double& p : result) p /= sum;
+    return result;
+  }
+  const double greatest = *std::ranges::max_element(result);
+  double total = 0.0;
+  for (double& p : result) {
+    p = std::exp(p - greatest);
+    total += p;
+  }
+  for (double& p : result) p /= total;
+  return result;
+}
+
+double kl_divergence(std::span<const double> p, std::span<const double> q) {
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  double sum = 0.0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    if (p[i] > 0.0) sum += p[i] * std::log(p[i] / std::max(q[i], kLeast));
+  }
+  // Rounding may leave a tiny negative sum of equal distributions.
+  return std::max(sum, 0.0);
 }
 
 }  // namespace planish

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "compare/metrics.h"
 #include "planish/compare/compare.h"
+#include "planish/compare/metrics.h"
 
 namespace planish {
 

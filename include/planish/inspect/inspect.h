@@ -20,6 +20,10 @@ namespace planish {
 /// shape that it depends on is not known. 0 for operators that only move or map elements.
 std::optional<std::uint64_t> multiply_accumulates(const Node& node, const ValueTypes& types);
 
+/// The same of every node of `model`, by the types that it declares (as `prepare` leaves them),
+/// with symbolic dimensions taken as 1: right for shares. 0 where a shape is not known.
+std::vector<std::uint64_t> work_by_node(const Model& model);
+
 /// Whether multiply_accumulates knows `node`'s operator as one that multiplies matrices.
 bool is_matrix_operator(const Node& node);
 

@@ -11,6 +11,7 @@
 #include "planish/base/error.h"
 #include "planish/base/file.h"
 #include "planish/base/json.h"
+#include "planish/compare/metrics.h"
 #include "support/fake_dataset.h"
 #include "support/fake_session.h"
 #include "support/graph_builder.h"
@@ -283,6 +284,31 @@ TEST(Compare, WorksOnRealSessions) {
   EXPECT_EQ(report.sample_cosines[0], 1.0);  // zero on both sides
   EXPECT_NEAR(report.sample_cosines[1], 16.0 / std::sqrt(14.0 * 19.0), 1e-15);
   EXPECT_EQ(report.max_abs_error, 2.0);
+}
+
+TEST(ClassProbabilities, AreTheSoftmaxOfScores) {
+  const std::vector<float> scores{std::log(1.0F), std::log(2.0F), std::log(5.0F)};
+  const auto p = class_probabilities(scores);
+  // float32 logarithms: relative errors of 2^-24 of values below 2.
+  EXPECT_NEAR(p[0], 0.125, 1e-6);
+  EXPECT_NEAR(p[1], 0.25, 1e-6);
+  EXPECT_NEAR(p[2], 0.625, 1e-6);
+  const std::vector<float> huge{1000.0F, 0.0F};
+  EXPECT_EQ(class_probabilities(huge)[0], 1.0);
+}
+
+TEST(ClassProbabilities, OfAModelThatEndsInSoftmaxAreItsOutput) {
+  const std::vector<float> scores{0.25F, 0.75F};
+  EXPECT_EQ(class_probabilities(scores), (std::vector<double>{0.25, 0.75}));
+}
+
+TEST(KlDivergence, IsZeroForEqualAndFiniteForMissingClasses) {
+  const std::vector<double> p{0.5, 0.5};
+  const std::vector<double> q{1.0, 0.0};
+  EXPECT_EQ(kl_divergence(p, p), 0.0);
+  EXPECT_NEAR(kl_divergence(q, p), std::log(2.0), 1e-15);
+  EXPECT_TRUE(std::isfinite(kl_divergence(p, q)));
+  EXPECT_GT(kl_divergence(p, q), 10.0);
 }
 
 }  // namespace

@@ -52,4 +52,13 @@ std::vector<std::int64_t> top_classes(std::span<const float> scores, std::size_t
 /// Share of `a` that is also among `b`. Both have the same size.
 double overlap(std::span<const std::int64_t> a, std::span<const std::int64_t> b);
 
+/// `scores` as probabilities: as they are when none is negative and their sum is 1 to a thousandth
+/// (the model ends in Softmax), else softmax(scores).
+std::vector<double> class_probabilities(std::span<const float> scores);
+
+/// Kullback-Leibler divergence in nats: sum p ln(p / q) over the classes that p gives any
+/// probability. q is held above the least positive float32, so the result is finite for finite
+/// scores. Both have the same size.
+double kl_divergence(std::span<const double> p, std::span<const double> q);
+
 }  // namespace planish
