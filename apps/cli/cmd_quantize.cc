@@ -8,8 +8,11 @@
 #include "planish/calibrate/calibrate.h"
 #include "planish/import/import.h"
 #include "planish/onnx/onnx.h"
+#include "planish/prepare/prepare.h"
 #include "planish/quantize/options.h"
 #include "planish/quantize/plan.h"
+#include "planish/quantize/qdq_lint.h"
+#include "planish/quantize/remove_leftovers.h"
 #include "planish/quantize/retarget.h"
 #include "planish/runtime/session.h"
 #include "remedy_options.h"
@@ -126,8 +129,18 @@ int run_retarget(const Options& options, const Model& model, const Context& cont
                 "the model is quantized already; expected the FP32 model it was made from, or "
                 "neither --data nor --calibration, to fit it to --target");
   }
-  const Retargeted result = retarget(model, options.target.target());
+  const Target target = options.target.target();
+  Retargeted result = retarget(model, target);
   Json json = to_json(result.report);
+  LeftoverReport leftovers;
+  if (!options.no_prepare && has_qdq(result.model)) {
+    write_value_types(result.model);
+    auto removed = remove_leftovers(
+        result.model, {.signed_activations = row_of(target).activation == DType::kInt8});
+    result.model = std::move(removed.model);
+    leftovers = std::move(removed.report);
+    json["leftovers"] = to_json(leftovers);
+  }
   if (!options.dry_run) {
     // Proven to load before it is handed out.
     open_session(result.model);
@@ -138,6 +151,7 @@ int run_retarget(const Options& options, const Model& model, const Context& cont
   print(context, json, [&](std::ostream& out) {
     out << (options.dry_run ? options.model : options.output)
         << ": quantized already: " << explain(result.report) << '\n';
+    if (!leftovers.changes_nothing()) out << "  " << explain(leftovers) << '\n';
   });
   return kExitSuccess;
 }

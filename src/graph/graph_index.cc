@@ -6,6 +6,7 @@
 #include <queue>
 
 #include "planish/base/error.h"
+#include "planish/graph/bodies.h"
 
 namespace planish {
 namespace {
@@ -32,19 +33,6 @@ std::unordered_set<std::string> names_defined_in(const Graph& graph) {
   return names;
 }
 
-/// Calls visit(name) for each value of an enclosing graph that `graph` reads.
-void for_each_outer_use(const Graph& graph, const std::function<void(const std::string&)>& visit) {
-  const std::unordered_set<std::string> own = names_defined_in(graph);
-  const auto visit_outer = [&](const std::string& name) {
-    if (!name.empty() && !own.contains(name)) visit(name);
-  };
-  for (const Node& node : graph.nodes) {
-    std::ranges::for_each(node.inputs, visit_outer);
-    for_each_subgraph(node, [&](const Graph& inner) { for_each_outer_use(inner, visit_outer); });
-  }
-  for (const ValueInfo& output : graph.outputs) visit_outer(output.name);
-}
-
 void replace_outer_uses(Graph& graph, std::string_view from, std::string_view to) {
   const std::unordered_set<std::string> own = names_defined_in(graph);
   if (own.contains(std::string(from))) return;
@@ -61,6 +49,18 @@ void replace_outer_uses(Graph& graph, std::string_view from, std::string_view to
 }
 
 }  // namespace
+
+void for_each_outer_use(const Graph& body, const std::function<void(const std::string&)>& visit) {
+  const std::unordered_set<std::string> own = names_defined_in(body);
+  const auto visit_outer = [&](const std::string& name) {
+    if (!name.empty() && !own.contains(name)) visit(name);
+  };
+  for (const Node& node : body.nodes) {
+    std::ranges::for_each(node.inputs, visit_outer);
+    for_each_subgraph(node, [&](const Graph& inner) { for_each_outer_use(inner, visit_outer); });
+  }
+  for (const ValueInfo& output : body.outputs) visit_outer(output.name);
+}
 
 GraphIndex::GraphIndex(const Graph& graph) : graph_(&graph) {
   const auto declare = [&](const ValueInfo& value) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "optimize/rewrite.h"
+#include "planish/graph/bodies.h"
 #include "planish/optimize/passes.h"
 
 namespace planish {
@@ -15,55 +16,12 @@ namespace {
 // Files of IR version 3 and before must list every initializer among the inputs.
 constexpr std::int64_t kFirstIrWithFreeInitializers = 4;
 
-template <typename T>
-Tensor vector_of(const std::vector<T>& values) {
-  return Tensor::of<T>({static_cast<std::int64_t>(values.size())}, values);
-}
-
-/// The value of a Constant node in any of its attribute forms; nothing for sparse ones and for
-/// those that refer to an attribute of a function.
-std::optional<Tensor> value_of(const Node& constant) {
-  if (constant.attributes.size() != 1) return std::nullopt;
-  const Attribute& attribute = constant.attributes.front();
-  if (const auto* tensor = std::get_if<Box<Initializer>>(&attribute.value)) {
-    return (*tensor)->value;
-  }
-  if (const auto* one = std::get_if<float>(&attribute.value)) return Tensor::scalar(*one);
-  if (const auto* one = std::get_if<std::int64_t>(&attribute.value)) return Tensor::scalar(*one);
-  if (const auto* one = std::get_if<std::string>(&attribute.value)) {
-    return Tensor::of_strings({}, {*one});
-  }
-  if (const auto* many = std::get_if<std::vector<float>>(&attribute.value)) {
-    return vector_of(*many);
-  }
-  if (const auto* many = std::get_if<std::vector<std::int64_t>>(&attribute.value)) {
-    return vector_of(*many);
-  }
-  if (const auto* many = std::get_if<std::vector<std::string>>(&attribute.value)) {
-    return Tensor::of_strings({static_cast<std::int64_t>(many->size())}, *many);
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 PassReport constants_to_initializers(Model& model, const OptimizeConfig&) {
   PassReport report{.pass = "constants"};
-  Graph& graph = model.graph;
-  std::vector<bool> doomed(graph.nodes.size(), false);
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& node = graph.nodes[i];
-    if (!node.is("Constant") || node.output(0).empty()) continue;
-    std::optional<Tensor> value = value_of(node);
-    if (!value) continue;
-    Initializer added;
-    added.name = node.output(0);
-    added.value = std::move(*value);
-    graph.initializers.push_back(std::move(added));
-    doomed[i] = true;
-    rewrite::record(report, rewrite::label(node));
-  }
-  rewrite::erase_nodes(graph, doomed);
+  constant_nodes_to_initializers(
+      model.graph, [&](const Node& node) { rewrite::record(report, rewrite::label(node)); });
   if (report.changes > 0) {
     model.ir_version = std::max(model.ir_version, kFirstIrWithFreeInitializers);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "planish/graph/bodies.h"
 #include "quantize/names.h"
 
 namespace planish::quantize_detail {
@@ -31,6 +32,14 @@ void Emitter::emit(Node node) {
 
 void Emitter::emit_left(Node node) {
   for (const std::string& input : node.inputs) dequantize(input);
+  for (const Attribute& attribute : node.attributes) {
+    const auto read = [&](const Graph& body) {
+      for_each_outer_use(body, [&](const std::string& value) { dequantize(value); });
+    };
+    if (const auto* one = std::get_if<Box<Graph>>(&attribute.value)) read(**one);
+    if (const auto* many = std::get_if<std::vector<Graph>>(&attribute.value))
+      std::ranges::for_each(*many, read);
+  }
   emit(std::move(node));
 }
 

@@ -29,7 +29,8 @@ class Emitter {
   void set(const std::string& value, IntegerValue integers);
 
   void emit(Node node);
-  /// DequantizeLinear for every input of `node` that exists as integers only; then `node`.
+  /// DequantizeLinear for all that `node` or a body in it reads and that exists as integers only;
+  /// then `node`.
   void emit_left(Node node);
   /// Emits DequantizeLinear when `value` exists as integers only.
   void dequantize(const std::string& value);

@@ -5,9 +5,12 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <string>
 
 #include "planish/base/error.h"
+#include "planish/base/parallel.h"
+#include "planish/host/host.h"
 
 namespace planish {
 namespace {
@@ -150,10 +153,24 @@ class FloatView {
   std::span<const float> view_;
 };
 
+// Below that a thread costs more to start than it saves.
+constexpr std::size_t kElementsPerThread = std::size_t{1} << 19;
+
+/// Calls body(begin, end) on parts of [0, count), side by side when `elements` in all are worth it.
+template <typename Body>
+void in_parts(std::size_t count, std::size_t elements, const Body& body) {
+  std::size_t parts = elements / kElementsPerThread;
+  if (parts > 1) parts = std::min(parts, static_cast<std::size_t>(usable_cores()));
+  if (parts <= 1) return body(std::size_t{0}, count);
+  parallel_for(parts, parts,
+               [&](std::size_t i) { body(count * i / parts, count * (i + 1) / parts); });
+}
+
 template <typename T>
 Tensor quantize_channels(const Tensor& values, std::span<const QuantizationParams> params,
                          const ChannelLayout& layout) {
-  const FloatView floats(values);
+  const FloatView view(values);
+  const std::span<const float> floats = view.values();
   std::vector<std::byte> bytes(values.element_count() * sizeof(T));
   T* out = reinterpret_cast<T*>(bytes.data());
   std::vector<float> scales;
@@ -162,20 +179,98 @@ Tensor quantize_channels(const Tensor& values, std::span<const QuantizationParam
     scales.push_back(one.scale);
     zeros.push_back(static_cast<float>(one.zero_point));
   }
-  for (std::size_t o = 0; o < layout.outer; ++o) {
-    const std::size_t row = o * layout.channels * layout.inner;
-    if (layout.inner == 1) {  // channels are adjacent: walk them, as one vector loop
-      for (std::size_t c = 0; c < layout.channels; ++c) {
-        out[row + c] = quantize_one<T>(floats.values()[row + c], scales[c], zeros[c]);
+  if (layout.channels == 1) {
+    in_parts(floats.size(), floats.size(), [&](std::size_t begin, std::size_t end) {
+      quantize_run(floats.subspan(begin, end - begin), scales[0], zeros[0], out + begin);
+    });
+  } else if (layout.inner == 1) {  // channels are adjacent: walk them, as one vector loop
+    in_parts(layout.outer, floats.size(), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t row = begin * layout.channels; row < end * layout.channels;
+           row += layout.channels) {
+        for (std::size_t c = 0; c < layout.channels; ++c) {
+          out[row + c] = quantize_one<T>(floats[row + c], scales[c], zeros[c]);
+        }
       }
-      continue;
-    }
-    for (std::size_t c = 0; c < layout.channels; ++c) {
-      const std::size_t begin = row + c * layout.inner;
-      quantize_run(floats.values().subspan(begin, layout.inner), scales[c], zeros[c], out + begin);
-    }
+    });
+  } else {
+    in_parts(
+        layout.outer * layout.channels, floats.size(), [&](std::size_t begin, std::size_t end) {
+          for (std::size_t run = begin; run < end; ++run) {
+            const std::size_t c = run % layout.channels;
+            const std::size_t first = run * layout.inner;
+            quantize_run(floats.subspan(first, layout.inner), scales[c], zeros[c], out + first);
+          }
+        });
   }
   return Tensor(kDTypeOf<T>, values.dims(), std::move(bytes));
+}
+
+/// Smallest and largest of some elements. `poison` is 0 while all are finite, NaN from then on: 0 *
+/// x is NaN for NaN and infinities, and is added to it.
+struct Extremes {
+  float low = std::numeric_limits<float>::infinity();
+  float high = -std::numeric_limits<float>::infinity();
+  float poison = 0.0F;
+
+  void merge(const Extremes& other) {
+    low = std::min(low, other.low);
+    high = std::max(high, other.high);
+    poison += other.poison;
+  }
+};
+
+/// In lanes that do not wait for one another; compilers make vectors of them.
+Extremes extremes_of(std::span<const float> values) {
+  constexpr std::size_t kLanes = 32;
+  const std::size_t whole = values.size() / kLanes * kLanes;
+  Extremes result;
+  std::array<float, kLanes> low;
+  std::array<float, kLanes> high;
+  std::array<float, kLanes> poison;
+  low.fill(result.low);
+  high.fill(result.high);
+  poison.fill(0.0F);
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    const float* x = values.data() + i;
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      low[k] = x[k] < low[k] ? x[k] : low[k];
+      high[k] = x[k] > high[k] ? x[k] : high[k];
+      poison[k] += 0.0F * x[k];
+    }
+  }
+  for (std::size_t k = 0; k < kLanes; ++k) result.merge({low[k], high[k], poison[k]});
+  for (const float x : values.subspan(whole)) result.merge({x, x, 0.0F * x});
+  return result;
+}
+
+[[noreturn]] void fail_non_finite() {
+  throw Error(ErrorCode::kInvalidArgument, "elements are not all finite: NaN or infinity");
+}
+
+TensorRange range_from(const Extremes& extremes) {
+  if (!(extremes.poison == 0.0F)) fail_non_finite();
+  return {extremes.low, extremes.high};
+}
+
+/// Of channels that are adjacent, values [outer, channels]: each part of the rows by itself.
+void add_adjacent(std::span<const float> floats, const ChannelLayout& layout,
+                  std::vector<Extremes>& all) {
+  std::mutex mutex;  // guards all
+  in_parts(layout.outer, floats.size(), [&](std::size_t begin, std::size_t end) {
+    std::vector<float> low(layout.channels, Extremes().low);
+    std::vector<float> high(layout.channels, Extremes().high);
+    std::vector<float> poison(layout.channels, 0.0F);
+    for (std::size_t o = begin; o < end; ++o) {
+      const float* x = floats.data() + o * layout.channels;
+      for (std::size_t c = 0; c < layout.channels; ++c) {
+        low[c] = x[c] < low[c] ? x[c] : low[c];
+        high[c] = x[c] > high[c] ? x[c] : high[c];
+        poison[c] += 0.0F * x[c];
+      }
+    }
+    const std::lock_guard lock(mutex);
+    for (std::size_t c = 0; c < layout.channels; ++c) all[c].merge({low[c], high[c], poison[c]});
+  });
 }
 
 Tensor quantize_layout(const Tensor& values, std::span<const QuantizationParams> params,
@@ -286,39 +381,36 @@ std::vector<float> dequantize(const Tensor& quantized, const QuantizationParams&
 
 TensorRange range_of(std::span<const float> values) {
   if (values.empty()) throw Error(ErrorCode::kInvalidArgument, "range of no elements");
-  TensorRange range{values.front(), values.front()};
-  float poison = 0.0F;  // 0 * x is NaN for NaN and infinities: one check after the loop
-  for (const float x : values) {
-    range.min = std::min(range.min, x);
-    range.max = std::max(range.max, x);
-    poison += 0.0F * x;
-  }
-  if (!(poison == 0.0F)) {
-    throw Error(ErrorCode::kInvalidArgument, "elements are not all finite: NaN or infinity");
-  }
-  return range;
+  Extremes all;
+  std::mutex mutex;  // guards all
+  in_parts(values.size(), values.size(), [&](std::size_t begin, std::size_t end) {
+    const Extremes part = extremes_of(values.subspan(begin, end - begin));
+    const std::lock_guard lock(mutex);
+    all.merge(part);
+  });
+  return range_from(all);
 }
 
 std::vector<TensorRange> ranges_per_channel(const Tensor& values, std::size_t axis) {
   const ChannelLayout layout = layout_of(values, axis);
-  const FloatView floats(values);
+  const FloatView view(values);
+  const std::span<const float> floats = view.values();
   std::vector<TensorRange> ranges(layout.channels);
   if (values.element_count() == 0) return ranges;
-  range_of(floats.values());  // refuses NaN and infinities
-  for (std::size_t c = 0; c < layout.channels; ++c) {
-    const float first = floats.values()[c * layout.inner];
-    ranges[c] = {first, first};
-  }
-  for (std::size_t o = 0; o < layout.outer; ++o) {
-    for (std::size_t c = 0; c < layout.channels; ++c) {
-      const std::size_t begin = (o * layout.channels + c) * layout.inner;
-      TensorRange& range = ranges[c];
-      for (const float x : floats.values().subspan(begin, layout.inner)) {
-        range.min = std::min(range.min, x);
-        range.max = std::max(range.max, x);
+  std::vector<Extremes> all(layout.channels);
+  if (layout.inner == 1) {
+    add_adjacent(floats, layout, all);
+  } else {
+    in_parts(layout.channels, floats.size(), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t o = 0; o < layout.outer; ++o) {
+        for (std::size_t c = begin; c < end; ++c) {
+          const std::size_t first = (o * layout.channels + c) * layout.inner;
+          all[c].merge(extremes_of(floats.subspan(first, layout.inner)));
+        }
       }
-    }
+    });
   }
+  std::ranges::transform(all, ranges.begin(), range_from);
   return ranges;
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/observe_op.h"
 #include "runtime/observed_graph.h"
 #include "runtime/ort_session.h"
+#include "runtime/writable.h"
 
 namespace planish {
 namespace {
@@ -32,7 +33,7 @@ Model optimized_for_observers(const Model& model, const SessionConfig& config,
       {{"session.optimized_model_external_initializers_file_name", "optimized.data"},
        {"session.optimized_model_external_initializers_min_size_in_bytes", "1024"},
        {"session.disable_prepacking", "1"}});  // this session never runs
-  load_into_ort(model, observing_options(writing));
+  load_into_ort(writable(model), observing_options(writing));
   return load_model(path);
 }
 

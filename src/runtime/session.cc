@@ -7,6 +7,7 @@
 #include "planish/base/parallel.h"
 #include "planish/onnx/onnx.h"
 #include "runtime/ort_session.h"
+#include "runtime/writable.h"
 
 namespace planish {
 namespace {
@@ -94,7 +95,7 @@ Model optimized_model(const Model& model, GraphOptimization optimization) {
   config.entries = {{"session.optimized_model_external_initializers_file_name", "optimized.data"},
                     {"session.optimized_model_external_initializers_min_size_in_bytes", "1024"}};
   const auto env = ort_env();
-  const LoadedModel loaded = load_into_ort(model, options_from(config));
+  const LoadedModel loaded = load_into_ort(writable(model), options_from(config));
   return load_model(path);
 }
 

@@ -46,9 +46,9 @@ class ObservedSession {
   }
 };
 
-/// `values` are names of inputs or of values that nodes of the main graph make. The rest of the
-/// model is optimized as config.optimization says, so values differ from those of other levels by
-/// float rounding. See docs/decisions/0002-calibration-observes-in-place.md.
+/// `values` are names of inputs or of what nodes make; in a body (If, Loop, Scan) a value is seen
+/// as often as it runs. The rest is optimized as config.optimization says, so values differ from
+/// those of other levels by rounding. See docs/decisions/0002-calibration-observes-in-place.md.
 /// @throws Error as open_session; Error(kNotFound) naming a value that the graph does not have.
 std::unique_ptr<ObservedSession> open_observed_session(const Model& model,
                                                        std::span<const std::string> values,

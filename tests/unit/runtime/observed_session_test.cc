@@ -137,6 +137,50 @@ TEST(ObservedSession, ShowsValuesThatDoNotDependOnAnInput) {
   }
 }
 
+TEST(ObservedSession, ShowsValuesInBodiesAsOftenAsTheyRun) {
+  const auto times = [](float factor, const char* output) {
+    return Box<Graph>(
+        GraphBuilder()
+            .node("Constant", {}, {std::string("f") + output}, {{"value_float", factor}})
+            .node("Mul", {"x", std::string("f") + output}, {output})
+            .untyped_output(output)
+            .graph());
+  };
+  Graph turn = GraphBuilder()
+                   .input("i", DType::kInt64, {})
+                   .input("go", DType::kBool, {})
+                   .input("state", DType::kFloat32, {2})
+                   .node("Add", {"state", "x"}, {"next"})
+                   .node("Identity", {"go"}, {"go_on"})
+                   .output("go_on", DType::kBool, {})
+                   .output("next", DType::kFloat32, {2})
+                   .graph();
+  const Model model = GraphBuilder()
+                          .input("x", DType::kFloat32, {2})
+                          .input("c", DType::kBool, {})
+                          .initializer("turns", Tensor::scalar<std::int64_t>(3))
+                          .node("If", {"c"}, {"y"},
+                                {{"then_branch", times(2, "t")}, {"else_branch", times(3, "e")}})
+                          .node("Loop", {"turns", "", "y"}, {"z"}, {{"body", Box<Graph>(turn)}})
+                          .output("z", DType::kFloat32, {2})
+                          .model();
+  const std::vector<std::string> values{"e", "next", "state", "t", "x"};
+  const std::vector<NamedTensor> inputs{{"x", Tensor::of<float>({2}, std::vector<float>{1, -2})},
+                                        {"c", Tensor::scalar(true)}};
+  for (const ElementOrder order : {ElementOrder::kAny, ElementOrder::kRowMajor}) {
+    Seen seen;
+    open_observed_session(model, values, {}, order)
+        ->run(inputs, [&](std::size_t i, std::span<const float> elements) {
+          seen[values[i]].insert(seen[values[i]].end(), elements.begin(), elements.end());
+        });
+    const Seen expected{{"next", {3, -6, 4, -8, 5, -10}},
+                        {"state", {2, -4, 3, -6, 4, -8}},
+                        {"t", {2, -4}},
+                        {"x", {1, -2}}};
+    EXPECT_EQ(seen, expected);
+  }
+}
+
 TEST(ObservedSession, KeepsConcurrentRunsApart) {
   const Model model = GraphBuilder()
                           .input("x", DType::kFloat32, {1})
