@@ -28,9 +28,9 @@ struct Layer {
   LayerShape shape;
   std::optional<QuantizationParams> input = {};  // of 8 bits; nothing: rows are taken as they are
   std::uint64_t rows = 0;
-  std::vector<double> sums = {};             // [G, K]
-  std::vector<std::int64_t> quantized = {};  // [G, K], of integers less the zero point
-  std::vector<float> pending = {};           // [rows, G, K]
+  std::vector<double> sums = {};                 // [G, K]
+  std::vector<std::int64_t> quantized = {};      // [G, K], of integers less the zero point
+  std::vector<std::vector<float>> pending = {};  // by sample, [rows, G, K] each
   std::uint64_t moment_rows = 0;
   std::vector<double> moment_sums = {};  // [G, K]
   std::vector<float> moment = {};        // [G, K, K], upper triangles
@@ -209,12 +209,12 @@ class Observation {
   void take(std::vector<Contribution>& made, std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       Layer& layer = layers_[i];
-      const Contribution& of = made[i - first];
+      Contribution& of = made[i - first];
       layer.rows += of.rows;
       for (std::size_t k = 0; k < of.sums.size(); ++k) layer.sums[k] += of.sums[k];
       for (std::size_t k = 0; k < of.quantized.size(); ++k) layer.quantized[k] += of.quantized[k];
-      layer.pending.insert(layer.pending.end(), of.sampled_rows.begin(), of.sampled_rows.end());
       pending_bytes_ += of.sampled_rows.size() * sizeof(float);
+      if (!of.sampled_rows.empty()) layer.pending.push_back(std::move(of.sampled_rows));
     }
     if (pending_bytes_ >= kPendingBytes) add_pending(first, last);
   }
@@ -222,25 +222,33 @@ class Observation {
   /// Each layer's products are added by one thread, in the order of the samples.
   void add_pending(std::size_t first, std::size_t last) {
     pending_bytes_ = 0;
-    parallel_for(last - first, threads_, [&](std::size_t i) {
-      Layer& layer = layers_[first + i];
-      const std::size_t rows = layer.width() == 0 ? 0 : layer.pending.size() / layer.width();
-      const std::size_t terms = layer.terms();
-      std::vector<float> of_group(rows * terms);
-      for (std::size_t g = 0; g < layer.groups() && rows > 0; ++g) {
-        for (std::size_t r = 0; r < rows; ++r) {
-          std::copy_n(&layer.pending[r * layer.width() + g * terms], terms, &of_group[r * terms]);
-        }
-        remedy::add_transposed_product(
-            of_group, of_group, rows, terms, terms,
-            std::span(layer.moment).subspan(g * terms * terms, terms * terms),
-            remedy::Part::kUpper);
+    parallel_for(last - first, threads_, [&](std::size_t i) { add_pending(layers_[first + i]); });
+  }
+
+  static void add_pending(Layer& layer) {
+    const std::size_t width = layer.width();
+    const std::size_t terms = layer.terms();
+    std::size_t rows = 0;
+    for (const std::vector<float>& of_sample : layer.pending) {
+      rows += of_sample.size() / width;
+      for (std::size_t row = 0; row < of_sample.size(); row += width) {
+        for (std::size_t k = 0; k < width; ++k)
+          layer.moment_sums[k] += static_cast<double>(of_sample[row + k]);
       }
-      for (std::size_t e = 0; e < layer.pending.size(); ++e)
-        layer.moment_sums[e % layer.width()] += static_cast<double>(layer.pending[e]);
-      layer.moment_rows += rows;
-      layer.pending.clear();
-    });
+    }
+    std::vector<float> of_group(rows * terms);
+    for (std::size_t g = 0; g < layer.groups() && rows > 0; ++g) {
+      float* to = of_group.data();
+      for (const std::vector<float>& of_sample : layer.pending) {
+        for (std::size_t row = 0; row < of_sample.size(); row += width)
+          to = std::copy_n(&of_sample[row + g * terms], terms, to);
+      }
+      remedy::add_transposed_product(
+          of_group, of_group, rows, terms, terms,
+          std::span(layer.moment).subspan(g * terms * terms, terms * terms), remedy::Part::kUpper);
+    }
+    layer.moment_rows += rows;
+    layer.pending.clear();
   }
 
   static LayerStatistics finished(Layer& layer) {
