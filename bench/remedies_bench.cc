@@ -2,11 +2,12 @@
 //
 //   remedies_bench MODEL DATA EVAL_DATA [--preprocess SPEC] [--labels CSV] [--values] [--widen
 //   BITS]
-//                  [--per-tensor] [--dynamic] [--reduce-range]
+//                  [--write FILE] [--per-tensor] [--dynamic] [--reduce-range]
 //
 // --values: outputs are embeddings, not classes. --widen: first multiplies the channels between
 // layers by powers of two, 2^-BITS to 2^BITS at random, and divides them out behind: the same float
-// model, whose activations are hard to quantize per tensor. Accuracy is measured twice: with this
+// model, whose activations are hard to quantize per tensor. --write: writes that model, for other
+// tools, and measures nothing. Accuracy is measured twice: with this
 // machine's integer kernels, and with exact integer arithmetic (Q/DQ pairs run unfused), as kernels
 // with 8-bit dot products compute.
 #include <algorithm>
@@ -38,6 +39,7 @@ struct Options {
   std::string labels;
   bool values = false;
   int widen_bits = 0;
+  std::string write;
   QuantizationConfig quantization;
 };
 
@@ -159,9 +161,12 @@ void run(const Options& options) {
   const Model source = load_model(options.model);
   Table table(options, source);
   Model model = prepare(source).model;
-  table.print_header();
   if (options.widen_bits > 0) {
     model = widened(std::move(model), table.data(), options.widen_bits);
+  }
+  if (!options.write.empty()) return save_model(model, options.write);
+  table.print_header();
+  if (options.widen_bits > 0) {
     table.print_row("widened, in float", model, 0.0);
   }
   for (const Method& method : methods()) {
@@ -185,6 +190,8 @@ bool parse(int argc, char** argv, Options& options) {
       options.labels = argv[++i];
     } else if (argument == "--widen" && more) {
       options.widen_bits = std::atoi(argv[++i]);
+    } else if (argument == "--write" && more) {
+      options.write = argv[++i];
     } else if (argument == "--values") {
       options.values = true;
     } else if (argument == "--per-tensor") {
@@ -214,7 +221,8 @@ int main(int argc, char** argv) {
   if (!planish::parse(argc, argv, options)) {
     std::fprintf(stderr,
                  "usage: remedies_bench MODEL DATA EVAL_DATA [--preprocess SPEC] [--labels CSV]\n"
-                 "       [--values] [--widen BITS] [--per-tensor] [--dynamic] [--reduce-range]\n");
+                 "       [--values] [--widen BITS] [--write FILE] [--per-tensor] [--dynamic]\n"
+                 "       [--reduce-range]\n");
     return 2;
   }
   try {

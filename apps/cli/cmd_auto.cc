@@ -67,8 +67,10 @@ void print_candidates(std::ostream& out, const AutoReport& report) {
     const CandidateReport& candidate = report.candidates[i];
     if (report.chosen == i) continue;
     out << "  " << candidate.name << ": "
-        << candidate.rejected_because.value_or(fixed(candidate.speed_up.median, 2) +
-                                               "x, accurate, not the fastest")
+        << candidate.rejected_because.value_or(
+               fixed(candidate.speed_up.median, 2) + "x, SQNR " +
+               fixed(candidate.accuracy ? candidate.accuracy->sqnr_db : 0.0, 1) +
+               " dB: slower, or as fast and not the most accurate")
         << '\n';
   }
 }
@@ -99,6 +101,11 @@ void print_report(std::ostream& out, const AutoReport& report,
         "\nverdict: {} is {:.2f}x faster (95 % interval {:.2f} to {:.2f}) and within the "
         "thresholds\n",
         chosen.name, chosen.speed_up.median, chosen.speed_up.low, chosen.speed_up.high);
+    if (chosen.remedies) {
+      out << fmt::format("  remedies took {:.1f} s and gained {:.1f} dB of SQNR over {}\n",
+                         chosen.remedies->seconds, chosen.remedies->sqnr_gain_db,
+                         chosen.remedies->of);
+    }
   } else {
     out << "\nverdict: no INT8 model is both faster and accurate: FP32 is handed out\n";
   }
@@ -185,6 +192,9 @@ Command auto_command() {
         app.add_option("--budget", options->budget,
                        "No new candidate is begun after this: 90s, 10m, 1h")
             ->default_str("10m");
+        app.add_flag("!--no-remedies", config.remedies,
+                     "Do not try adaptive rounding, bias correction and equalization, which take "
+                     "passes over the samples");
         app.add_option("--engine", options->engines, "Engines to measure: cpu")
             ->delimiter(',')
             ->capture_default_str();

@@ -47,6 +47,42 @@ Text ranges_reduced(const AutoReport& report) {
          ": its answers are the same on every CPU. See `saturation` in report.json.";
 }
 
+/// "--equalize --rounding adaptive", … of `planish quantize`.
+std::string switches_of(const RemediesUsed& remedies) {
+  std::string text;
+  for (const std::string& name : remedies.applied) {
+    if (name == "equalization") text += " --equalize";
+    if (name == "adaptive-rounding") text += " --rounding adaptive";
+    if (name == "bias-correction") text += " --bias-correction";
+  }
+  return text;
+}
+
+Text remedies_used(const AutoReport& report) {
+  const std::optional<RemediesUsed>& remedies = report.handed_out().remedies;
+  if (!remedies) return std::nullopt;
+  return fmt::format(
+      "Made with remedies (docs/remedies.md), which cost no speed: SQNR {:+.1f} dB, cosine {:+.5f} "
+      "against {}; {:.0f} s. `planish quantize` makes it with{}.",
+      remedies->sqnr_gain_db, remedies->cosine_gain, remedies->of, remedies->seconds,
+      switches_of(*remedies));
+}
+
+/// Where accuracy was what failed, and nothing was done about it.
+Text remedies_not_tried(const AutoReport& report) {
+  if (report.chosen) return std::nullopt;
+  bool any_inaccurate = false;
+  for (const CandidateReport& candidate : report.candidates) {
+    if (candidate.remedies) return std::nullopt;
+    any_inaccurate |= candidate.accuracy && candidate.method == Method::kStatic &&
+                      !judge(*candidate.accuracy, report.config.thresholds).accepted();
+  }
+  if (!any_inaccurate) return std::nullopt;
+  return report.config.remedies
+             ? "The budget left no time for remedies against lost accuracy: raise --budget."
+             : "Remedies against lost accuracy were not tried: leave out --no-remedies.";
+}
+
 Text another_target(const AutoReport& report) {
   const Target here = target_of_isa(report.host.isa);
   if (here == report.target) return std::nullopt;
@@ -158,6 +194,8 @@ constexpr std::array kAdvice{
     AdviceRow{"fp32-handed-out", nothing_chosen},
     AdviceRow{"no-int8-instructions", no_int8_instructions},
     AdviceRow{"ranges-reduced", ranges_reduced},
+    AdviceRow{"remedies-used", remedies_used},
+    AdviceRow{"remedies-not-tried", remedies_not_tried},
     AdviceRow{"made-for-another-cpu", another_target},
     AdviceRow{"static-fits", dynamic_not_offered},
     AdviceRow{"work-left-in-fp32", work_left_in_fp32},

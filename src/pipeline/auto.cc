@@ -9,6 +9,7 @@
 
 #include "advice.h"
 #include "candidates.h"
+#include "choose.h"
 #include "planish/base/error.h"
 #include "planish/base/parallel.h"
 #include "planish/calibrate/calibrate.h"
@@ -42,8 +43,10 @@ class AutoRun {
     stage("calibrate", [&] { calibrate_prepared(); });
     stage("candidates", [&] { make_candidates(); });
     stage("compare", [&] { judge_candidates(); });
+    stage("remedies", [&] { try_remedies(); });
+    stage("float ends", [&] { try_float_ends(); });
     stage("bench", [&] { measure(); });
-    choose();
+    report_.chosen = choose_candidate();
     stage("end to end", [&] { measure_end_to_end(); });
     stage("profile", [&] { profile(); });
     report_.advice = pipeline::advice_for(report_);
@@ -57,6 +60,7 @@ class AutoRun {
     CandidateSpec spec = {};
     Model model = {};
     std::unique_ptr<Session> session = {};
+    std::size_t equalized_sets = 0;
   };
 
   template <typename Body>
@@ -158,15 +162,19 @@ class AutoRun {
         targets.insert(std::move(name));
     }
     const std::vector<std::string> names(targets.begin(), targets.end());
+    CalibrationReport result =
+        calibrate(prepared_, *calibration_data_, names, calibrate_config(), progress_, stop_);
+    table_ = std::move(result.table);
+    report_.bad_samples = std::move(result.bad_samples);
+    report_.calibration_samples = table_.samples;
+  }
+
+  [[nodiscard]] CalibrateConfig calibrate_config() const {
     CalibrateConfig calibration;
     calibration.method = config_.calibration_method;
     calibration.options = config_.range_options;
     calibration.on_bad_sample = config_.on_bad_sample;
-    CalibrationReport result =
-        calibrate(prepared_, *calibration_data_, names, calibration, progress_, stop_);
-    table_ = std::move(result.table);
-    report_.bad_samples = std::move(result.bad_samples);
-    report_.calibration_samples = table_.samples;
+    return calibration;
   }
 
   void make_candidates() {
@@ -190,9 +198,13 @@ class AutoRun {
       return candidate;
     }
     try {
-      const QuantizationPlan plan = plan_quantization(prepared_, table_, spec.config);
-      describe(plan, report);
-      candidate.model = apply(plan, prepared_);
+      if (spec.remedies.any()) {
+        make_remedied(candidate);
+      } else {
+        const QuantizationPlan plan = plan_quantization(prepared_, table_, spec.config);
+        describe(plan, report);
+        candidate.model = apply(plan, prepared_);
+      }
       report.sha256 = digest_of(candidate.model);
       report.bytes = size_of(candidate.model);
       candidate.session = open_session(candidate.model, session_config());
@@ -203,6 +215,26 @@ class AutoRun {
       candidate.session.reset();
     }
     return candidate;
+  }
+
+  void make_remedied(Candidate& candidate) {
+    const auto start = std::chrono::steady_clock::now();
+    const RemediedPlan made =
+        plan_with_remedies(prepared_, *calibration_data_, candidate.spec.config, calibrate_config(),
+                           candidate.spec.remedies, progress_, stop_);
+    describe(made.plan, candidate.report);
+    candidate.model = apply(made.plan, made.model);
+    candidate.equalized_sets = equalized_sets(made.report);
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    candidate.report.remedies = RemediesUsed{.of = candidate.spec.remedied_from,
+                                             .applied = pipeline::names_of(candidate.spec.remedies),
+                                             .seconds = spent.count()};
+  }
+
+  static std::size_t equalized_sets(const RemedyReport& report) {
+    if (!report.equalize) return 0;
+    return static_cast<std::size_t>(std::ranges::count_if(
+        report.equalize->sets, [](const EqualizedSet& set) { return set.left_because.empty(); }));
   }
 
   /// Bytes of the file, its weights included, as save_model would write it.
@@ -219,15 +251,78 @@ class AutoRun {
   void judge_candidates() {
     // One session of one thread for each side, samples side by side: deterministic, and all cores
     // work.
-    SessionConfig single;
-    single.threads = 1;
-    const std::unique_ptr<Session> reference = open_session(source_, single);
+    reference_ = open_session(source_, single_thread());
     CompareConfig compare_config;
     compare_config.threads = report_.host.cores_usable;
     compare_config.on_bad_sample = config_.on_bad_sample;
-    Comparison comparison(*reference, *evaluation_data_, labels_ ? &*labels_ : nullptr,
-                          compare_config);
-    for (Candidate& candidate : candidates_) judge_one(candidate, comparison, single);
+    comparison_.emplace(*reference_, *evaluation_data_, labels_ ? &*labels_ : nullptr,
+                        compare_config);
+    for (Candidate& candidate : candidates_) judge_one(candidate);
+  }
+
+  static SessionConfig single_thread() {
+    SessionConfig session;
+    session.threads = 1;
+    return session;
+  }
+
+  /// On the fastest way to static INT8, accurate or not: remedies cost no speed.
+  void try_remedies() {
+    if (!config_.remedies) return;
+    const Candidate* const fastest = fastest_static();
+    if (fastest == nullptr) return;
+    const CandidateSpec way = fastest->spec;
+    // Equalization first: where it finds nothing to do, the other is the same model.
+    Candidate equalized = make(pipeline::equalized(way));
+    const bool is_equalized = !equalized.session || equalized.equalized_sets > 0;
+    add_judged(is_equalized ? make(pipeline::remedied(way)) : std::move(equalized));
+    if (is_equalized) {
+      add_judged(std::move(equalized));
+    } else {
+      Candidate& candidate = candidates_.back();
+      candidate.spec = pipeline::remedied(way);
+      candidate.report.name = candidate.spec.name;
+      candidate.report.remedies->applied = pipeline::names_of(candidate.spec.remedies);
+    }
+  }
+
+  /// By a short interleaved run: the measured one comes when all candidates are there.
+  const Candidate* fastest_static() {
+    std::vector<const Candidate*> ways;
+    std::vector<BenchSubject> subjects;
+    for (const Candidate& candidate : candidates_) {
+      if (!candidate.session || candidate.report.method != Method::kStatic) continue;
+      ways.push_back(&candidate);
+      subjects.push_back(inference_subject(candidate.report.name, *candidate.session, bench_inputs_,
+                                           config_.batch));
+    }
+    if (ways.size() < 2) return ways.empty() ? nullptr : ways.front();
+    BenchConfig bench;
+    bench.seconds = config_.bench_seconds / 4;
+    const BenchReport run = bench_interleaved(subjects, bench, steady_clock(), progress_, stop_);
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < ways.size(); ++i) {
+      if (speed_up(run.results[best], run.results[i]).low > 1.0) best = i;
+    }
+    return ways[best];
+  }
+
+  void add_judged(Candidate candidate) {
+    judge_one(candidate);
+    if (candidate.report.remedies && candidate.report.accuracy) measure_gain(candidate.report);
+    candidates_.push_back(std::move(candidate));
+  }
+
+  void measure_gain(CandidateReport& report) const {
+    RemediesUsed& remedies = *report.remedies;
+    for (const Candidate& other : candidates_) {
+      if (other.report.name != remedies.of || !other.report.accuracy) continue;
+      remedies.sqnr_gain_db = report.accuracy->sqnr_db - other.report.accuracy->sqnr_db;
+      remedies.cosine_gain = report.accuracy->cosine_mean - other.report.accuracy->cosine_mean;
+    }
+  }
+
+  void try_float_ends() {
     const bool any = std::ranges::any_of(
         candidates_, [](const Candidate& c) { return !c.report.rejected_because.has_value(); });
     if (any || over_budget()) return;
@@ -237,17 +332,14 @@ class AutoRun {
       if (candidate.session)
         mixed.push_back(pipeline::without_ends(candidate.spec, prepared_.graph));
     }
-    for (const CandidateSpec& spec : mixed) {
-      candidates_.push_back(make(spec));
-      judge_one(candidates_.back(), comparison, single);
-    }
+    for (const CandidateSpec& spec : mixed) add_judged(make(spec));
   }
 
-  void judge_one(Candidate& candidate, Comparison& comparison, const SessionConfig& single) {
+  void judge_one(Candidate& candidate) {
     if (!candidate.session) return;
     throw_if_stopped(stop_);
-    const std::unique_ptr<Session> session = open_session(candidate.model, single);
-    candidate.report.accuracy = comparison.compare(*session, progress_, stop_);
+    const std::unique_ptr<Session> session = open_session(candidate.model, single_thread());
+    candidate.report.accuracy = comparison_->compare(*session, progress_, stop_);
     const Verdict verdict = judge(*candidate.report.accuracy, config_.thresholds);
     if (!verdict.accepted()) candidate.report.rejected_because = verdict.failures.front();
   }
@@ -280,16 +372,9 @@ class AutoRun {
     }
   }
 
-  void choose() {
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      const CandidateReport& candidate = candidates_[i].report;
-      if (candidate.rejected_because) continue;
-      const auto faster_than = [&](const CandidateReport& other) {
-        return candidate.speed_up.median > other.speed_up.median;
-      };
-      if (!report_.chosen || faster_than(candidates_[*report_.chosen].report)) report_.chosen = i;
-    }
+  std::optional<std::size_t> choose_candidate() {
     for (const Candidate& candidate : candidates_) report_.candidates.push_back(candidate.report);
+    return pipeline::choose(report_.candidates);
   }
 
   [[nodiscard]] Session& chosen_session() {
@@ -345,6 +430,8 @@ class AutoRun {
   std::vector<CandidateSpec> specs_;
   CalibrationTable table_;
   std::vector<Candidate> candidates_;
+  std::unique_ptr<Session> reference_;         // FP32, of one thread
+  std::optional<Comparison> comparison_ = {};  // with it
 };
 
 void AutoRun::describe(const QuantizationPlan& plan, CandidateReport& report) const {

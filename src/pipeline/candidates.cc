@@ -92,9 +92,33 @@ std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Targ
   return specs;
 }
 
+CandidateSpec remedied(const CandidateSpec& spec) {
+  CandidateSpec result = spec;
+  result.name += "-remedied";
+  result.remedied_from = spec.name;
+  result.remedies = remedies_that_pay();
+  return result;
+}
+
+CandidateSpec equalized(const CandidateSpec& spec) {
+  CandidateSpec result = remedied(spec);
+  result.name += "-equalized";
+  result.remedies.equalize = EqualizeConfig{};
+  return result;
+}
+
+std::vector<std::string> names_of(const RemedyConfig& config) {
+  std::vector<std::string> names;
+  if (config.equalize) names.emplace_back("equalization");
+  if (config.rounding) names.emplace_back("adaptive-rounding");
+  if (config.bias_correction) names.emplace_back("bias-correction");
+  return names;
+}
+
 CandidateSpec without_ends(const CandidateSpec& spec, const Graph& graph) {
   CandidateSpec mixed = spec;
   mixed.name += "-float-ends";
+  if (!mixed.remedied_from.empty()) mixed.remedied_from += "-float-ends";
   const auto first = std::ranges::find_if(graph.nodes, is_matrix_operator);
   const auto last = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(), is_matrix_operator);
   if (first != graph.nodes.end()) mixed.config.exclude_nodes.push_back(first->name);

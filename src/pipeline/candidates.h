@@ -7,6 +7,7 @@
 #include "planish/inspect/inspect.h"
 #include "planish/pipeline/auto.h"
 #include "planish/quantize/config.h"
+#include "planish/remedy/remedies.h"
 
 namespace planish::pipeline {
 
@@ -15,11 +16,20 @@ struct CandidateSpec {
   std::string name = {};
   Method method = Method::kStatic;
   QuantizationConfig config = {};
+  RemedyConfig remedies = {};
+  std::string remedied_from = {};  // the name of the way without them; "" when there are none
 };
 
 /// The ways worth measuring for the prepared `graph` on `target`, the most promising first.
 std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Target target,
                                            const Graph& graph);
+
+/// `spec` with adaptive rounding and bias correction, and the same after equalization.
+CandidateSpec remedied(const CandidateSpec& spec);
+CandidateSpec equalized(const CandidateSpec& spec);
+
+/// The names of what `config` asks for, in the order in which it is done.
+std::vector<std::string> names_of(const RemedyConfig& config);
 
 /// `spec` with the model's first and last matrix operator left in FP32: what is tried when a full
 /// INT8 model is not accurate enough.

@@ -1,49 +1,16 @@
-// Sums of pairs of 8-bit products, which x86 without VNNI adds in 16 bits that saturate.
-//
-// VPMADDUBSW multiplies unsigned activations a by signed weights w and adds neighbours:
-//   clamp(a[2j] * w[2j] + a[2j+1] * w[2j+1], -32768, 32767)
-// Neighbours are products 2j and 2j + 1 of one output, in the order in which the kernel walks the
-// products. With a <= A, nothing is clamped when, for all pairs whose weights have the same sign,
-//   A * |w[2j] + w[2j+1]| <= 32767   (32768 for negative ones)
-// which is |w[2j] + w[2j+1]| <= 128 for A = 255. A pair of opposite signs always fits: A * 128
-// does.
+// Pairs of weights whose products could exceed 16 bits (planish/quantize/sum_layout.h), and the
+// scale at which they do not.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "planish/graph/dtype.h"
-#include "planish/graph/model.h"
+#include "planish/quantize/sum_layout.h"
 
 namespace planish::quantize_detail {
-
-/// The elements of a weight in the order in which the kernel sums their products. Element k of sum
-/// r lies at offset(r, k).
-struct SumLayout {
-  std::size_t sums = 0;    // outputs, each of which is a sum over `length` products
-  std::size_t length = 0;  // K
-  std::size_t sums_per_block = 1, block_stride = 0, sum_stride = 0;
-  std::size_t inner = 1, outer_stride = 0, inner_stride = 0;  // k = outer * inner + k mod inner
-
-  [[nodiscard]] std::size_t offset(std::size_t sum, std::size_t k) const {
-    return sum / sums_per_block * block_stride + sum % sums_per_block * sum_stride +
-           k / inner * outer_stride + k % inner * inner_stride;
-  }
-};
-
-/// How MLAS sums the products of `node` (Conv, Gemm, MatMul, Attention, LSTM or an integer form of
-/// them) over a weight of `dims`; nothing for operators that it does not multiply in pairs, among
-/// them depthwise convolutions.
-///   Conv       [M, C/group, k...]: positions of the kernel outside, channels inside
-///   MatMul     [..., K, N], Gemm [K, N] or, transB, [N, K]: rows of the matrix
-///   LSTM       [directions, 4H, I]: the last axis
-/// Source: qlinearconv.cc (ReorderFilter), convsym.cpp, qgemm_kernel_avx2.cpp,
-/// QgemmU8X8KernelAvx2.S of ONNX Runtime 1.32; tests/unit/quantize/pair_sums_test.cc compares with
-/// the kernels.
-std::optional<SumLayout> sum_layout(const Node& node, std::span<const std::int64_t> dims);
 
 /// One pair of neighbours of the same sign, as magnitudes; the sign matters by one part in 32768.
 struct WeightPair {

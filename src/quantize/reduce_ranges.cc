@@ -99,13 +99,15 @@ class RangeReducer {
     const std::vector<std::int64_t>& dims = constant->second->dims();
     const auto layout = is_u8s8 ? sum_layout(node, dims) : std::nullopt;
     if (!layout || !has_scale_per_sum(plan, *layout, dims.size()) || is_set_by_user(name)) return;
+    const std::int32_t largest = largest_integer(node.input(0));
     if (old_scales_.try_emplace(name, scales_of(plan)).second) {
       weights_.push_back({.node = node.name,
                           .op_type = node.op_type,
                           .weight = name,
-                          .channels = plan.params.size()});
+                          .channels = plan.params.size(),
+                          .largest_activation = largest});
     }
-    raise_scales(constant->second->to_floats(), *layout, largest_integer(node.input(0)), plan);
+    raise_scales(constant->second->to_floats(), *layout, largest, plan);
   }
 
   [[nodiscard]] bool is_set_by_user(const std::string& weight) const {

@@ -82,6 +82,13 @@ class Remedying {
 
 }  // namespace
 
+RemedyConfig remedies_that_pay() {
+  RemedyConfig config;
+  config.rounding = RoundingConfig{};
+  config.bias_correction = true;
+  return config;
+}
+
 RemediedPlan plan_with_remedies(const Model& model, const Dataset& data,
                                 const QuantizationConfig& quantization,
                                 const CalibrateConfig& calibration, const RemedyConfig& config,

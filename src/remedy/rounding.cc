@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/base/parallel.h"
 #include "planish/graph/graph_index.h"
 #include "planish/host/host.h"
+#include "planish/quantize/sum_layout.h"
 #include "remedy/products.h"
 #include "remedy/quantized_layers.h"
 
@@ -73,6 +75,42 @@ double energy(std::span<const float> row, std::span<const float> product, float 
   return std::max(sum, 0.0);
 }
 
+/// Weights whose products the plan's target adds in 16 bits that saturate.
+struct Pairs {
+  static constexpr std::size_t kAlone = static_cast<std::size_t>(-1);
+  std::vector<std::size_t> neighbours = {};  // [K], by term; empty: nothing saturates
+  IntegerLimits limits = {};                 // of the sum of two neighbours
+
+  /// Where integer `k` may go within `limits`, its neighbour as it is. A pair that was too large
+  /// before does not grow.
+  [[nodiscard]] IntegerLimits room(std::span<const std::int32_t> integers, std::size_t k,
+                                   IntegerLimits of_row) const {
+    if (neighbours.empty() || neighbours[k] == kAlone) return of_row;
+    const std::int32_t neighbour = integers[neighbours[k]];
+    return {std::max(of_row.min, std::min(limits.min - neighbour, integers[k])),
+            std::min(of_row.max, std::max(limits.max - neighbour, integers[k]))};
+  }
+};
+
+Pairs pairs_of(const QuantizationPlan& plan, const QuantizedLayer& layer, const Node& node,
+               const Tensor& weight) {
+  const auto reduction =
+      std::ranges::find(plan.reductions, layer.weight.name, &RangeReduction::weight);
+  if (reduction == plan.reductions.end() || reduction->largest_activation <= 0) return {};
+  const auto layout = sum_layout(node, weight.dims());
+  if (!layout) return {};
+  Pairs pairs{.limits = pair_limits(reduction->largest_activation)};
+  pairs.neighbours.assign(layer.weight.terms(), Pairs::kAlone);
+  // The same terms are neighbours in every output channel.
+  for (std::size_t k = 0; k + 1 < layout->length; k += 2) {
+    const std::size_t first = layer.weight.term_of(layout->offset(0, k));
+    const std::size_t second = layer.weight.term_of(layout->offset(0, k + 1));
+    pairs.neighbours[first] = second;
+    pairs.neighbours[second] = first;
+  }
+  return pairs;
+}
+
 /// One output channel: its integers, what they miss of the weights, and that times the moments.
 struct Row {
   std::span<std::int32_t> integers;
@@ -83,7 +121,7 @@ struct Row {
 /// Coordinate descent on error M error. With the others as they are, the best error of weight k is
 /// error[k] - gradient[k] / M[k, k]; the nearest integer to it is taken.
 void descend(const Row& row, const Moments& moments, float scale, IntegerLimits limits,
-             std::size_t max_sweeps) {
+             const Pairs& pairs, std::size_t max_sweeps) {
   const std::size_t terms = moments.terms;
   for (std::size_t sweep = 0; sweep < max_sweeps; ++sweep) {
     bool moved = false;
@@ -94,7 +132,8 @@ void descend(const Row& row, const Moments& moments, float scale, IntegerLimits 
       if (!(std::abs(wanted) > kWorthAStep)) continue;
       const float far = static_cast<float>(limits.max - limits.min);
       const auto steps = static_cast<std::int32_t>(std::nearbyint(std::clamp(wanted, -far, far)));
-      const std::int32_t integer = std::clamp(row.integers[k] + steps, limits.min, limits.max);
+      const IntegerLimits room = pairs.room(row.integers, k, limits);
+      const std::int32_t integer = std::clamp(row.integers[k] + steps, room.min, room.max);
       const std::int32_t taken = integer - row.integers[k];
       if (taken == 0) continue;
       row.integers[k] = integer;
@@ -111,8 +150,14 @@ void descend(const Row& row, const Moments& moments, float scale, IntegerLimits 
 class LayerRounding {
  public:
   LayerRounding(const QuantizationPlan& plan, const QuantizedLayer& layer, const Tensor& weight,
-                const LayerStatistics& seen, bool centred, const RoundingConfig& config)
-      : plan_(plan), layer_(layer), seen_(seen), centred_(centred), config_(config) {
+                Pairs pairs, const LayerStatistics& seen, bool centred,
+                const RoundingConfig& config)
+      : plan_(plan),
+        layer_(layer),
+        pairs_(std::move(pairs)),
+        seen_(seen),
+        centred_(centred),
+        config_(config) {
     weights_ = remedy::weight_by_output(layer.weight, weight);
     const std::vector<float> nearest = remedy::dequantized_weight(plan, layer, weight);
     const std::size_t terms = layer.weight.terms();
@@ -128,7 +173,7 @@ class LayerRounding {
     limits_.resize(layer.weight.output_channels);
     for (std::size_t m = 0; m < limits_.size(); ++m) {
       // Within what rounding to nearest uses of the channel, so that rules about its extremes (7
-      // bits, sums that must not saturate) still hold.
+      // bits) still hold.
       const auto row = std::span(nearest_).subspan(m * terms, terms);
       limits_[m] = {*std::ranges::min_element(row), *std::ranges::max_element(row)};
     }
@@ -198,7 +243,7 @@ class LayerRounding {
       sum.signal += energy(weights.subspan(at, terms), std::span(outputs).subspan(at, terms),
                            moments.damping);
       sum.before += energy(row.error, row.gradient, moments.damping);
-      descend(row, moments, layer_.params(plan_, m).scale, limits_[m], config_.max_sweeps);
+      descend(row, moments, layer_.params(plan_, m).scale, limits_[m], pairs_, config_.max_sweeps);
       sum.after += energy(row.error, row.gradient, moments.damping);
     }
     return sum;
@@ -223,6 +268,7 @@ class LayerRounding {
 
   const QuantizationPlan& plan_;
   const QuantizedLayer& layer_;
+  const Pairs pairs_;
   const LayerStatistics& seen_;
   bool centred_;
   const RoundingConfig& config_;
@@ -255,7 +301,9 @@ RoundingReport adapt_rounding(QuantizationPlan& plan, const Model& model,
     const Tensor& values = index.constant(weight.name)->value;
     const bool corrected =
         mean_error == MeanError::kCorrected && !layer.bias.empty() && layer.beta != 0.0;
-    LayerRounding rounding(plan, layer, values, statistics[i], corrected, config);
+    LayerRounding rounding(plan, layer, values,
+                           pairs_of(plan, layer, model.graph.nodes[layer.node], values),
+                           statistics[i], corrected, config);
     report.layers.push_back(rounding.run(threads, stop));
     TensorPlan& tensor = plan.tensors[layer.weight_plan];
     tensor.integers = rounding.integers(values.dims(), tensor.dtype);

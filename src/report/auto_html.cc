@@ -241,10 +241,22 @@ void write_accuracy(Page& page, const AutoReport& report) {
   page.table_end().raw("</details>\n");
 }
 
+/// "adaptive-rounding, bias-correction: SQNR +5.0 dB in 9.8 s"
+std::string remedies_text(const CandidateReport& candidate) {
+  if (!candidate.remedies) return "–";
+  std::string text;
+  for (const std::string& name : candidate.remedies->applied) {
+    if (!text.empty()) text += ", ";
+    text += name;
+  }
+  return fmt::format("~{}: SQNR {:+.1f} dB in {:.1f} s", text, candidate.remedies->sqnr_gain_db,
+                     candidate.remedies->seconds);
+}
+
 void write_candidates(Page& page, const AutoReport& report) {
   page.heading("What was tried");
-  page.table_header(
-      {"candidate", "speed-up", "p50 ms", "agreement", "cosine", "in INT8", "verdict"});
+  page.table_header({"candidate", "speed-up", "p50 ms", "agreement", "cosine", "SQNR dB", "in INT8",
+                     "remedies", "verdict"});
   for (std::size_t i = 0; i < report.candidates.size(); ++i) {
     const CandidateReport& c = report.candidates[i];
     const bool is_chosen = report.chosen == i;
@@ -252,9 +264,11 @@ void write_candidates(Page& page, const AutoReport& report) {
               c.bench ? milliseconds(c.bench->latency_ms.p50) : "–",
               c.accuracy ? optional_percent(c.accuracy->top1_agreement) : "–",
               c.accuracy ? fmt::format("{:.5f}", c.accuracy->cosine_mean) : "–",
-              percent(c.quantized_mac_share, 0),
-              "~" + (is_chosen ? std::string("chosen")
-                               : c.rejected_because.value_or("accurate, but not the fastest"))},
+              c.accuracy ? fmt::format("{:.1f}", c.accuracy->sqnr_db) : "–",
+              percent(c.quantized_mac_share, 0), remedies_text(c),
+              fmt::format("~{}", is_chosen ? "chosen"
+                                           : c.rejected_because.value_or(
+                                                 "accurate, but slower or not the most accurate"))},
              is_chosen ? "chosen" : "");
   }
   page.table_end();

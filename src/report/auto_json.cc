@@ -20,6 +20,14 @@ Json kept_json(const std::vector<LeftNode>& kept) {
   return json;
 }
 
+Json remedies_json(const RemediesUsed& remedies) {
+  return {{"of", remedies.of},
+          {"applied", remedies.applied},
+          {"seconds", remedies.seconds},
+          {"sqnr_gain_db", remedies.sqnr_gain_db},
+          {"cosine_gain", remedies.cosine_gain}};
+}
+
 Json candidate_json(const CandidateReport& candidate, Target target) {
   Json json;
   json["name"] = candidate.name;
@@ -41,6 +49,7 @@ Json candidate_json(const CandidateReport& candidate, Target target) {
   if (candidate.accuracy) json["accuracy"] = to_json(*candidate.accuracy);
   json["quantized_mac_share"] = candidate.quantized_mac_share;
   if (!candidate.reductions.empty()) json["saturation"] = to_json(candidate.reductions, target);
+  if (candidate.remedies) json["remedies"] = remedies_json(*candidate.remedies);
   if (candidate.rejected_because) json["rejected_because"] = *candidate.rejected_because;
   return json;
 }

@@ -39,6 +39,7 @@ struct AutoConfig {
   int threads = 1;                    // of one inference, as it will be served
   std::size_t batch = 1;              // of one inference when speed is measured
   AccuracyThresholds thresholds = {};
+  bool remedies = true;           // also try what wins accuracy back at the same speed
   double budget_seconds = 600.0;  // no new candidate is begun after this
   double bench_seconds = 2.0;     // measured time per candidate
 };
@@ -47,6 +48,16 @@ enum class Precision { kInt8, kMixed, kFp32 };
 enum class Method { kStatic, kDynamic, kNone };
 std::string_view name_of(Precision precision);
 std::string_view name_of(Method method);
+
+/// Remedies before training again that a candidate was made with (docs/remedies.md), and what they
+/// gained on the evaluation data.
+struct RemediesUsed {
+  std::string of = {};                    // the candidate of the same operators without them
+  std::vector<std::string> applied = {};  // "equalization", "adaptive-rounding", …
+  double seconds = 0.0;                   // that they took, with calibrating anew
+  double sqnr_gain_db = 0.0;              // over that candidate; 0 while one was not judged
+  double cosine_gain = 0.0;               // of the mean cosine
+};
 
 /// One model that was made and measured, or the FP32 model that it is measured against.
 struct CandidateReport {
@@ -63,6 +74,7 @@ struct CandidateReport {
   std::vector<LeftNode> kept_fp32 = {};
   std::vector<RangeReduction> reductions = {};  // weights that could saturate on the target
   double quantized_mac_share = 0.0;             // of the multiply-accumulates, in [0, 1]
+  std::optional<RemediesUsed> remedies = {};
   std::optional<std::string> rejected_because = {};
 };
 
@@ -117,7 +129,9 @@ struct AutoResult {
 /// Walks the whole way. The source is proven to load and to infer before anything else.
 ///
 /// A candidate is chosen when it meets the thresholds and is faster than FP32 beyond the noise of
-/// the run; among those, the fastest. When there is none, the source model itself is handed out.
+/// the run; among those, the fastest; among those as fast, the one of the greatest SQNR. When there
+/// is none, the source model itself is handed out. Remedies are tried on the fastest way to static
+/// INT8: with adaptive rounding and bias correction, and the same after equalization.
 /// @throws Error of any step, with its name in front; Error(kCancelled).
 AutoResult run_auto(const std::filesystem::path& model, const AutoConfig& config,
                     const ProgressSink& progress = {}, std::stop_token stop = {});

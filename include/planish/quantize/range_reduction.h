@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,8 +20,9 @@ struct RangeReduction {
   std::string op_type = {};
   std::string weight = {};
   std::size_t channels = 0;
-  std::size_t reduced = 0;     // of them
-  float largest_ratio = 1.0F;  // of a raised scale to what it was; 2 is one bit
+  std::size_t reduced = 0;                // of them
+  float largest_ratio = 1.0F;             // of a raised scale to what it was; 2 is one bit
+  std::int32_t largest_activation = 255;  // the integer that the weight is multiplied with at most
   friend bool operator==(const RangeReduction&, const RangeReduction&) = default;
 };
 

@@ -26,6 +26,10 @@ struct RemedyConfig {
   [[nodiscard]] bool any() const { return equalize || rounding || bias_correction; }
 };
 
+/// What gained accuracy on every model that was measured (docs/remedies.md): adaptive rounding and
+/// bias correction. Equalization pays where channels are unlike each other; measure it.
+RemedyConfig remedies_that_pay();
+
 struct RemedyReport {
   std::optional<EqualizeReport> equalize = {};
   std::optional<RoundingReport> rounding = {};

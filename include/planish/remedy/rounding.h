@@ -48,7 +48,9 @@ enum class MeanError {
 
 /// Chooses the integers of all layers that `plan` quantizes (TensorPlan::integers), scales as they
 /// are. `statistics` with second moments are of layers_to_observe(plan, model), in that order.
-/// Weights that two nodes read stay rounded to nearest. The result does not depend on threads.
+/// Weights that two nodes read stay rounded to nearest. Where the plan's target adds products in
+/// pairs of 16 bits (plan.reductions), no pair exceeds them afterwards either. The result does not
+/// depend on threads.
 /// @throws Error(kInvalidArgument) when they are of other layers; Error(kCancelled).
 RoundingReport adapt_rounding(QuantizationPlan& plan, const Model& model,
                               std::span<const LayerStatistics> statistics, MeanError mean_error,

@@ -11,6 +11,7 @@
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/graph/graph_index.h"
+#include "planish/quantize/sum_layout.h"
 #include "planish/runtime/observed_session.h"
 #include "support/fake_dataset.h"
 #include "support/graph_builder.h"
@@ -283,6 +284,58 @@ TEST(AdaptiveRounding, StaysWithinTheIntegersThatRoundingToNearestUses) {
   for (const std::int64_t q : made.plan.find("w")->integers->to_ints()) {
     EXPECT_LE(std::abs(q), 64);
   }
+}
+
+/// A layer whose neighbouring weights are large and of one sign: what exceeds 16 bits soonest.
+Model hostile_layer(std::string_view form, std::uint64_t seed) {
+  GraphBuilder builder;
+  const auto weights = [&](std::vector<std::int64_t> dims) {
+    return test::random_tensor(std::move(dims), seed, -0.2F, 1.0F);
+  };
+  if (form == "MatMul" || form == "Gemm") {
+    builder.input("x", DType::kFloat32, {9, 15})
+        .initializer("w", form == "Gemm" ? weights({7, 15}) : weights({15, 7}))
+        .output("y", DType::kFloat32, {9, 7});
+    return form == "Gemm" ? builder.node("Gemm", {"x", "w"}, {"y"}, {{"transB", 1}}).model()
+                          : builder.node("MatMul", {"x", "w"}, {"y"}).model();
+  }
+  const std::int64_t groups = form == "grouped Conv" ? 2 : 1;
+  return builder.input("x", DType::kFloat32, {1, 6, 7, 7})
+      .initializer("w", weights({8, 6 / groups, 3, 3}))
+      .node("Conv", {"x", "w"}, {"y"}, {{"group", groups}})
+      .output("y", DType::kFloat32, {1, 8, 5, 5})
+      .model();
+}
+
+TEST(AdaptiveRounding, LetsNoPairOfProductsExceedSixteenBits) {
+  QuantizationConfig quantization;
+  quantization.target = Target::kAvx2;
+  std::size_t at_the_limit = 0;
+  for (const char* form : {"Conv", "grouped Conv", "MatMul", "Gemm"}) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+      SCOPED_TRACE(std::string(form) + ", seed " + std::to_string(seed));
+      const Model model = hostile_layer(form, seed);
+      const bool is_matrix = std::string_view(form).find("Conv") == std::string_view::npos;
+      const FakeDataset data = samples(is_matrix ? std::vector<std::int64_t>{9, 15}
+                                                 : std::vector<std::int64_t>{1, 6, 7, 7});
+      const RemediedPlan made = planned(model, data, only_rounding(), quantization);
+      ASSERT_EQ(made.plan.reductions.size(), 1U);
+      EXPECT_GT(made.report.rounding->layers.at(0).changed, 0U);
+      const Tensor& integers = *made.plan.find("w")->integers;
+      const auto layout = sum_layout(model.graph.nodes[0], integers.dims());
+      const IntegerLimits limits = pair_limits(made.plan.reductions[0].largest_activation);
+      const auto q = integers.values<std::int8_t>();
+      for (std::size_t sum = 0; sum < layout->sums; ++sum) {
+        for (std::size_t k = 0; k + 1 < layout->length; k += 2) {
+          const int pair = q[layout->offset(sum, k)] + q[layout->offset(sum, k + 1)];
+          EXPECT_GE(pair, limits.min);
+          EXPECT_LE(pair, limits.max);
+          at_the_limit += pair == limits.max;
+        }
+      }
+    }
+  }
+  EXPECT_GT(at_the_limit, 50U);  // else the test shows nothing
 }
 
 TEST(AdaptiveRounding, WritesTheIntegersInEveryFormat) {

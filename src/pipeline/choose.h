@@ -1,0 +1,23 @@
+// Which of the measured candidates is handed out.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "planish/pipeline/auto.h"
+
+namespace planish::pipeline {
+
+/// Less than this says nothing about which of two models is the more accurate.
+constexpr double kSqnrStepDb = 0.5;
+
+/// Index of the candidate to hand out; nothing when all are rejected.
+///
+/// Of those that are not rejected, the fastest, and those as fast as it: the ones of the same
+/// operators (with remedies and without), and the ones whose 95 % interval reaches its median. Of
+/// these, the greatest SQNR on the evaluation data counts: the first whose SQNR is within
+/// kSqnrStepDb of it, so that a model is not changed for nothing.
+std::optional<std::size_t> choose(std::span<const CandidateReport> candidates);
+
+}  // namespace planish::pipeline
