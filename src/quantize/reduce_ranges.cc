@@ -1,7 +1,6 @@
 #include "quantize/reduce_ranges.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -11,8 +10,6 @@
 
 namespace planish::quantize_detail {
 namespace {
-
-constexpr std::int32_t kLargestU8 = 255;
 
 class RangeReducer {
  public:
@@ -76,16 +73,6 @@ class RangeReducer {
     return plan;
   }
 
-  /// The largest integer that the calibrated values of `data` become.
-  [[nodiscard]] std::int32_t largest_integer(const std::string& data) const {
-    const TensorPlan* plan = root_of(data);
-    if (plan == nullptr || !plan->range || plan->params.size() != 1) return kLargestU8;
-    const QuantizationParams& params = plan->params.front();
-    const double largest =
-        std::nearbyint(double{plan->range->max} / double{params.scale}) + params.zero_point;
-    return static_cast<std::int32_t>(std::clamp(largest, 0.0, double{kLargestU8}));
-  }
-
   void reduce(const Node& node, const std::string& name) {
     const auto found = plans_.find(name);
     const auto constant = constants_.find(name);
@@ -99,13 +86,12 @@ class RangeReducer {
     const std::vector<std::int64_t>& dims = constant->second->dims();
     const auto layout = is_u8s8 ? sum_layout(node, dims) : std::nullopt;
     if (!layout || !has_scale_per_sum(plan, *layout, dims.size()) || is_set_by_user(name)) return;
-    const std::int32_t largest = largest_integer(node.input(0));
+    const std::int32_t largest = largest_integer(data);
     if (old_scales_.try_emplace(name, scales_of(plan)).second) {
       weights_.push_back({.node = node.name,
                           .op_type = node.op_type,
                           .weight = name,
-                          .channels = plan.params.size(),
-                          .largest_activation = largest});
+                          .channels = plan.params.size()});
     }
     raise_scales(constant->second->to_floats(), *layout, largest, plan);
   }

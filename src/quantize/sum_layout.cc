@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <string_view>
 
@@ -93,6 +94,15 @@ std::optional<SumLayout> sum_layout(const Node& node, std::span<const std::int64
       return rows_layout(dims);
   }
   return std::nullopt;
+}
+
+std::int32_t largest_integer(const TensorPlan* data) {
+  constexpr std::int32_t kLargestU8 = 255;
+  if (data == nullptr || !data->range || data->params.size() != 1) return kLargestU8;
+  const QuantizationParams& params = data->params.front();
+  const double largest =
+      std::nearbyint(double{data->range->max} / double{params.scale}) + params.zero_point;
+  return static_cast<std::int32_t>(std::clamp(largest, 0.0, double{kLargestU8}));
 }
 
 IntegerLimits pair_limits(std::int32_t largest) {

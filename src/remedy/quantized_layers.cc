@@ -56,6 +56,7 @@ std::vector<QuantizedLayer> quantized_layers(const QuantizationPlan& plan, const
     layer.weight_plan = static_cast<std::size_t>(weight - plan.tensors.data());
     layer.owns_weight = index.has_single_use(layer.weight.name);
     const TensorPlan* input = root_of(plan, node.input(0));
+    if (input != nullptr) layer.input_plan = static_cast<std::size_t>(input - plan.tensors.data());
     if (input != nullptr && input->params.size() == 1) layer.input = input->params.front();
     if (node.is("MatMul")) {
       layer.bias = bias_of_matmul(plan, graph, index, node, layer.weight.output_channels);

@@ -20,6 +20,8 @@ struct QuantizedLayer {
   std::size_t weight_plan = 0;                   // index into plan.tensors
   bool owns_weight = false;                      // no other node reads it
   std::optional<QuantizationParams> input = {};  // nothing: dynamic, or float
+  /// Index into plan.tensors of the tensor that has the input's parameters.
+  std::optional<std::size_t> input_plan = {};
   std::string bias = {};  // the constant that only this layer has, an element per output; "" none
   double alpha = 1.0;
   double beta = 1.0;

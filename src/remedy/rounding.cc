@@ -96,10 +96,12 @@ Pairs pairs_of(const QuantizationPlan& plan, const QuantizedLayer& layer, const 
                const Tensor& weight) {
   const auto reduction =
       std::ranges::find(plan.reductions, layer.weight.name, &RangeReduction::weight);
-  if (reduction == plan.reductions.end() || reduction->largest_activation <= 0) return {};
+  const std::int32_t largest =
+      largest_integer(layer.input_plan ? &plan.tensors[*layer.input_plan] : nullptr);
+  if (reduction == plan.reductions.end() || largest == 0) return {};
   const auto layout = sum_layout(node, weight.dims());
   if (!layout) return {};
-  Pairs pairs{.limits = pair_limits(reduction->largest_activation)};
+  Pairs pairs{.limits = pair_limits(largest)};
   pairs.neighbours.assign(layer.weight.terms(), Pairs::kAlone);
   // The same terms are neighbours in every output channel.
   for (std::size_t k = 0; k + 1 < layout->length; k += 2) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,9 +19,8 @@ struct RangeReduction {
   std::string op_type = {};
   std::string weight = {};
   std::size_t channels = 0;
-  std::size_t reduced = 0;                // of them
-  float largest_ratio = 1.0F;             // of a raised scale to what it was; 2 is one bit
-  std::int32_t largest_activation = 255;  // the integer that the weight is multiplied with at most
+  std::size_t reduced = 0;     // of them
+  float largest_ratio = 1.0F;  // of a raised scale to what it was; 2 is one bit
   friend bool operator==(const RangeReduction&, const RangeReduction&) = default;
 };
 

@@ -17,6 +17,7 @@
 
 #include "planish/graph/model.h"
 #include "planish/quantize/params.h"
+#include "planish/quantize/plan.h"
 
 namespace planish {
 
@@ -44,6 +45,10 @@ struct SumLayout {
 /// QgemmU8X8KernelAvx2.S of ONNX Runtime 1.32; tests/unit/quantize/pair_sums_test.cc compares with
 /// the kernels.
 std::optional<SumLayout> sum_layout(const Node& node, std::span<const std::int64_t> dims);
+
+/// The largest u8 integer that the calibrated values of a tensor become: `data` is its plan, or
+/// that of the tensor whose parameters it shares. 255 without a range, and for null.
+std::int32_t largest_integer(const TensorPlan* data);
 
 /// What w[2j] + w[2j+1] may be under activations of 0 to `largest` (above 0).
 IntegerLimits pair_limits(std::int32_t largest);

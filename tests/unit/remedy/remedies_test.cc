@@ -323,7 +323,7 @@ TEST(AdaptiveRounding, LetsNoPairOfProductsExceedSixteenBits) {
       EXPECT_GT(made.report.rounding->layers.at(0).changed, 0U);
       const Tensor& integers = *made.plan.find("w")->integers;
       const auto layout = sum_layout(model.graph.nodes[0], integers.dims());
-      const IntegerLimits limits = pair_limits(made.plan.reductions[0].largest_activation);
+      const IntegerLimits limits = pair_limits(largest_integer(made.plan.find("x")));
       const auto q = integers.values<std::int8_t>();
       for (std::size_t sum = 0; sum < layout->sums; ++sum) {
         for (std::size_t k = 0; k + 1 < layout->length; k += 2) {
