@@ -2,15 +2,18 @@
 //
 //   remedies_bench MODEL DATA EVAL_DATA [--preprocess SPEC] [--labels CSV] [--values] [--widen
 //   BITS]
-//                  [--write FILE] [--per-tensor] [--dynamic] [--reduce-range]
+//                  [--write FILE] [--transformer] [--vnni] [--per-tensor] [--dynamic]
+//                  [--reduce-range]
 //
 // --values: outputs are embeddings, not classes. --widen: first multiplies the channels between
 // layers by powers of two, 2^-BITS to 2^BITS at random, and divides them out behind: the same float
 // model, whose activations are hard to quantize per tensor. --write: writes that model, for other
-// tools, and measures nothing. Accuracy is measured twice: with this
+// tools, and measures nothing. --transformer: the remedies for one. --vnni: made for a target whose
+// sums do not saturate, else for this machine. Accuracy is measured twice: with this
 // machine's integer kernels, and with exact integer arithmetic (Q/DQ pairs run unfused), as kernels
 // with 8-bit dot products compute.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -18,6 +21,7 @@
 #include <exception>
 #include <map>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +42,7 @@ struct Options {
   std::string preprocess = "none";
   std::string labels;
   bool values = false;
+  bool transformer = false;
   int widen_bits = 0;
   std::string write;
   QuantizationConfig quantization;
@@ -135,27 +140,34 @@ class Table {
   std::optional<Comparison> comparison_;
 };
 
-struct Method {
-  std::string name;
+RemedyConfig remedies(std::string_view names) {
+  const auto has = [&](std::string_view name) { return names.find(name) != names.npos; };
   RemedyConfig config;
-};
-
-std::vector<Method> methods() {
-  const auto with = [](bool equalize, bool bias, bool rounding) {
-    RemedyConfig config;
-    if (equalize) config.equalize = EqualizeConfig{};
-    if (rounding) config.rounding = RoundingConfig{};
-    config.bias_correction = bias;
-    return config;
-  };
-  return {{"none", with(false, false, false)},
-          {"equalization", with(true, false, false)},
-          {"bias correction", with(false, true, false)},
-          {"adaptive rounding", with(false, false, true)},
-          {"equalization, bias", with(true, true, false)},
-          {"rounding, bias", with(false, true, true)},
-          {"equalization, rounding, bias", with(true, true, true)}};
+  if (has("equalization")) config.equalize = EqualizeConfig{};
+  if (has("smoothing")) config.smooth = SmoothConfig{};
+  if (has("smoothing with Mul")) config.smooth->min_gain_of_mul = kGainWorthAMul;
+  if (has("clipping")) config.clipping = ClippingConfig{};
+  if (has("rounding")) config.rounding = RoundingConfig{};
+  config.bias_correction = has("bias");
+  return config;
 }
+
+/// Each by itself, and what builds on one another.
+constexpr std::array kMethods{"none",
+                              "equalization",
+                              "weight clipping",
+                              "bias",
+                              "rounding",
+                              "equalization, bias",
+                              "rounding, bias",
+                              "clipping, rounding, bias",
+                              "equalization, rounding, bias"};
+constexpr std::array kTransformerMethods{"none",
+                                         "smoothing",
+                                         "smoothing with Mul",
+                                         "weight clipping",
+                                         "rounding, bias",
+                                         "smoothing with Mul, rounding, bias"};
 
 void run(const Options& options) {
   const Model source = load_model(options.model);
@@ -169,13 +181,15 @@ void run(const Options& options) {
   if (options.widen_bits > 0) {
     table.print_row("widened, in float", model, 0.0);
   }
-  for (const Method& method : methods()) {
+  const std::span<const char* const> methods =
+      options.transformer ? std::span<const char* const>(kTransformerMethods) : kMethods;
+  for (const char* method : methods) {
     const auto start = std::chrono::steady_clock::now();
     const RemediedPlan planned =
-        plan_with_remedies(model, table.data(), options.quantization, {}, method.config);
+        plan_with_remedies(model, table.data(), options.quantization, {}, remedies(method));
     const Model quantized = apply(planned.plan, planned.model);
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    table.print_row(method.name, quantized, spent.count());
+    table.print_row(method, quantized, spent.count());
   }
 }
 
@@ -192,6 +206,10 @@ bool parse(int argc, char** argv, Options& options) {
       options.widen_bits = std::atoi(argv[++i]);
     } else if (argument == "--write" && more) {
       options.write = argv[++i];
+    } else if (argument == "--transformer") {
+      options.transformer = true;
+    } else if (argument == "--vnni") {
+      options.quantization.target = Target::kAvx512Vnni;
     } else if (argument == "--values") {
       options.values = true;
     } else if (argument == "--per-tensor") {
@@ -221,8 +239,8 @@ int main(int argc, char** argv) {
   if (!planish::parse(argc, argv, options)) {
     std::fprintf(stderr,
                  "usage: remedies_bench MODEL DATA EVAL_DATA [--preprocess SPEC] [--labels CSV]\n"
-                 "       [--values] [--widen BITS] [--write FILE] [--per-tensor] [--dynamic]\n"
-                 "       [--reduce-range]\n");
+                 "       [--values] [--widen BITS] [--write FILE] [--transformer] [--vnni]\n"
+                 "       [--per-tensor] [--dynamic] [--reduce-range]\n");
     return 2;
   }
   try {

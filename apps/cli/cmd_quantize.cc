@@ -87,7 +87,8 @@ RemediedPlan plan_without_data(const Options& options, Model model,
                                const QuantizationConfig& config) {
   if (options.remedies.config().any()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "--equalize, --bias-correction and --rounding adaptive look at the model's values: "
+                "--equalize, --smooth, --weight-clipping, --rounding adaptive and "
+                "--bias-correction look at the model's values: "
                 "give --data DATA");
   }
   RemediedPlan planned{.model = std::move(model)};
@@ -118,8 +119,9 @@ RemediedPlan plan_for(const Options& options, Model model, const QuantizationCon
   calibration.options.activation = config.activation;
   calibration.options.symmetric = config.symmetric_activations;
   calibration.on_bad_sample = data_config.on_bad_sample;
-  return plan_with_remedies(model, *data, config, calibration, options.remedies.config(),
-                            context.progress, context.stop);
+  const RemedyConfig remedies = options.remedies.config(default_remedies(config, data->size()));
+  return plan_with_remedies(model, *data, config, calibration, remedies, context.progress,
+                            context.stop);
 }
 
 /// A model that is quantized already: nothing to calibrate, only to fit to the target.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace planish::cli {
 namespace {
@@ -18,6 +19,39 @@ std::string summary_of(const EqualizeReport& report) {
   }
   return fmt::format("  equalized: {} of {} sets of channels, predicted noise {:.3g} -> {:.3g}\n",
                      equalized, report.sets.size(), before, after);
+}
+
+std::string summary_of(const SmoothReport& report) {
+  std::size_t smoothed = 0;
+  std::size_t with_mul = 0;
+  double before = 0.0;
+  double after = 0.0;
+  for (const SmoothedInput& input : report.inputs) {
+    smoothed += input.left_because.empty() ? 1 : 0;
+    with_mul += input.has_mul ? 1 : 0;
+    before += input.noise_before;
+    after += input.noise_after;
+  }
+  return fmt::format(
+      "  smoothed: {} of {} activations, {} with a Mul, predicted noise {:.3g} -> {:.3g}\n",
+      smoothed, report.inputs.size(), with_mul, before, after);
+}
+
+std::string summary_of(const ClippingReport& report) {
+  std::size_t clipped = 0;
+  std::size_t scales = 0;
+  double before = 0.0;
+  double after = 0.0;
+  for (const ClippedLayer& layer : report.layers) {
+    clipped += layer.clipped;
+    scales += layer.scales;
+    before += layer.error_before;
+    after += layer.error_after;
+  }
+  return fmt::format(
+      "  weight clipping: {} of {} scales, mean error of {} layers {:.3g} -> {:.3g}\n", clipped,
+      scales, report.layers.size(), before / static_cast<double>(report.layers.size()),
+      after / static_cast<double>(report.layers.size()));
 }
 
 std::string summary_of(const RoundingReport& report) {
@@ -46,29 +80,53 @@ std::string summary_of(const BiasCorrectionReport& report) {
 }  // namespace
 
 void RemedyOptions::declare(CLI::App& app) {
+  app.add_flag("--no-remedies", none,
+               "Not even those that profile best uses by itself with --data of 32 samples or more, "
+               "static: adaptive rounding and bias correction");
   app.add_flag("--equalize", equalize,
                "Cross-layer equalization: move a factor per channel from layer to layer so that "
                "narrow channels keep their bits. Needs --data");
-  app.add_flag("--bias-correction", bias_correction,
-               "Take from each bias what rounding shifts the layer's mean by. Needs --data");
+  app.add_flag("--smooth", smooth,
+               "SmoothQuant: fold outliers of activations into the weights that read them and the "
+               "normalization before. Needs --data");
+  app.add_flag(
+      "--smooth-with-mul", smooth_with_mul,
+      "The same, with a Mul where there is nothing to fold into: where it wins 30 % of the "
+      "predicted noise");
+  app.add_option("--weight-clipping", weight_clipping,
+                 "none, or mse: a scale for each channel by the squared error of its weights, "
+                 "weighted by their inputs. Needs --data")
+      ->check(CLI::IsMember({"none", "mse"}))
+      ->capture_default_str();
+  auto* bias =
+      app.add_flag("--bias-correction", bias_correction,
+                   "Take from each bias what rounding shifts the layer's mean by. Needs --data");
+  app.add_flag("--no-bias-correction", no_bias_correction, "Leave biases as they are")
+      ->excludes(bias);
   app.add_option("--rounding", rounding,
                  "nearest, or adaptive: weights go up or down such that each layer's output errs "
                  "least. Needs --data")
-      ->check(CLI::IsMember({"nearest", "adaptive"}))
-      ->capture_default_str();
+      ->check(CLI::IsMember({"nearest", "adaptive"}));
 }
 
-RemedyConfig RemedyOptions::config() const {
-  RemedyConfig config;
+RemedyConfig RemedyOptions::config(RemedyConfig defaults) const {
+  RemedyConfig config = none ? RemedyConfig{} : std::move(defaults);
   if (equalize) config.equalize = EqualizeConfig{};
+  if (smooth || smooth_with_mul) config.smooth = SmoothConfig{};
+  if (smooth_with_mul) config.smooth->min_gain_of_mul = kGainWorthAMul;
+  if (weight_clipping == "mse") config.clipping = ClippingConfig{};
   if (rounding == "adaptive") config.rounding = RoundingConfig{};
-  config.bias_correction = bias_correction;
+  if (rounding == "nearest") config.rounding.reset();
+  if (bias_correction) config.bias_correction = true;
+  if (no_bias_correction) config.bias_correction = false;
   return config;
 }
 
 std::string summary_of(const RemedyReport& report) {
   std::string text;
   if (report.equalize) text += summary_of(*report.equalize);
+  if (report.smooth) text += summary_of(*report.smooth);
+  if (report.clipping && !report.clipping->layers.empty()) text += summary_of(*report.clipping);
   if (report.rounding && !report.rounding->layers.empty()) text += summary_of(*report.rounding);
   if (report.bias_correction) text += summary_of(*report.bias_correction);
   return text;

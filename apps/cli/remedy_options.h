@@ -8,14 +8,21 @@
 
 namespace planish::cli {
 
-/// "--equalize", "--bias-correction", "--rounding".
+/// "--no-remedies", "--equalize", "--smooth", "--smooth-with-mul", "--weight-clipping",
+/// "--rounding", "--bias-correction", "--no-bias-correction".
 struct RemedyOptions {
   bool equalize = false;
+  bool smooth = false;
+  bool smooth_with_mul = false;
+  std::string weight_clipping = "none";
   bool bias_correction = false;
-  std::string rounding = "nearest";
+  bool no_bias_correction = false;
+  bool none = false;
+  std::string rounding;  // empty: as RemedyConfig has it
 
   void declare(CLI::App& app);
-  [[nodiscard]] RemedyConfig config() const;
+  /// What the user asks for, over what is done by itself.
+  [[nodiscard]] RemedyConfig config(RemedyConfig defaults = {}) const;
 };
 
 /// A line per remedy: how many layers it changed, and by how much.

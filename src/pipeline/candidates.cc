@@ -110,6 +110,8 @@ CandidateSpec equalized(const CandidateSpec& spec) {
 std::vector<std::string> names_of(const RemedyConfig& config) {
   std::vector<std::string> names;
   if (config.equalize) names.emplace_back("equalization");
+  if (config.smooth) names.emplace_back("smoothing");
+  if (config.clipping) names.emplace_back("weight-clipping");
   if (config.rounding) names.emplace_back("adaptive-rounding");
   if (config.bias_correction) names.emplace_back("bias-correction");
   return names;

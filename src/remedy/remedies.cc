@@ -24,6 +24,7 @@ class Remedying {
   RemediedPlan run(const Model& model) {
     result_.model = model;
     if (config_.equalize) equalize_channels();
+    if (config_.smooth) smooth_inputs();
     // A bias costs a matrix product of dynamic mode an addition of its own.
     const bool is_static = quantization_.mode == QuantizationMode::kStatic;
     if (config_.bias_correction && is_static) result_.model = with_own_biases(result_.model);
@@ -34,7 +35,7 @@ class Remedying {
               .table;
     }
     result_.plan = plan_quantization(result_.model, result_.table, quantization_);
-    if (config_.rounding || config_.bias_correction) change_plan();
+    if (config_.changes_plan()) change_plan();
     return std::move(result_);
   }
 
@@ -52,17 +53,38 @@ class Remedying {
     result_.report.equalize = std::move(equalized.report);
   }
 
+  void smooth_inputs() {
+    const auto targets = smoothing_targets(result_.model, *config_.smooth);
+    const auto statistics =
+        observe_channels(result_.model, data_, targets, observe_config(), progress_, stop_);
+    Smoothed smoothed = smooth(result_.model, statistics, quantization_, *config_.smooth);
+    result_.model = std::move(smoothed.model);
+    result_.report.smooth = std::move(smoothed.report);
+  }
+
+  /// Inputs keep their parameters, so what was observed of them still holds.
+  void clip(std::span<const LayerStatistics> statistics, MeanError mean_error) {
+    ClippedWeights clipped =
+        clip_weights(result_.plan, result_.model, statistics, mean_error, *config_.clipping, stop_);
+    result_.report.clipping = std::move(clipped.report);
+    if (clipped.overrides.empty()) return;
+    QuantizationConfig quantization = quantization_;
+    quantization.tensor_overrides.merge(clipped.overrides);
+    result_.plan = plan_quantization(result_.model, result_.table, quantization);
+  }
+
   void change_plan() {
     ObserveLayersConfig observation = config_.observation;
     observation.run = observe_config();
-    observation.second_moments = config_.rounding.has_value();
+    observation.second_moments = config_.rounding || config_.clipping;
     const auto layers = layers_to_observe(result_.plan, result_.model);
     const auto statistics =
         observe_layers(result_.model, data_, layers, observation, progress_, stop_);
     throw_if_stopped(stop_);
+    const MeanError mean_error =
+        config_.bias_correction ? MeanError::kCorrected : MeanError::kCounts;
+    if (config_.clipping) clip(statistics, mean_error);
     if (config_.rounding) {
-      const MeanError mean_error =
-          config_.bias_correction ? MeanError::kCorrected : MeanError::kCounts;
       result_.report.rounding = adapt_rounding(result_.plan, result_.model, statistics, mean_error,
                                                *config_.rounding, stop_);
     }
@@ -89,13 +111,21 @@ RemedyConfig remedies_that_pay() {
   return config;
 }
 
+RemedyConfig default_remedies(const QuantizationConfig& quantization, std::size_t samples) {
+  const bool applies = quantization.profile == QuantizationProfile::kBest &&
+                       quantization.mode == QuantizationMode::kStatic &&
+                       samples >= kSamplesForRemedies;
+  return applies ? remedies_that_pay() : RemedyConfig{};
+}
+
 RemediedPlan plan_with_remedies(const Model& model, const Dataset& data,
                                 const QuantizationConfig& quantization,
                                 const CalibrateConfig& calibration, const RemedyConfig& config,
                                 const ProgressSink& progress, std::stop_token stop) {
   if (config.any() && quantization.profile == QuantizationProfile::kOnnxRuntime132) {
     throw Error(ErrorCode::kInvalidArgument,
-                "remedies (equalization, bias correction, adaptive rounding) with profile "
+                "remedies (equalization, smoothing, weight clipping, adaptive rounding, bias "
+                "correction) with profile "
                 "onnxruntime-1.32, which has none; use profile best");
   }
   return Remedying(data, quantization, calibration, config, progress, stop).run(model);
@@ -104,6 +134,8 @@ RemediedPlan plan_with_remedies(const Model& model, const Dataset& data,
 Json to_json(const RemedyReport& report) {
   Json json = Json::object();
   if (report.equalize) json["equalize"] = to_json(*report.equalize);
+  if (report.smooth) json["smooth"] = to_json(*report.smooth);
+  if (report.clipping) json["clipping"] = to_json(*report.clipping);
   if (report.rounding) json["rounding"] = to_json(*report.rounding);
   if (report.bias_correction) json["bias_correction"] = to_json(*report.bias_correction);
   return json;

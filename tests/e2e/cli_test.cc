@@ -76,11 +76,13 @@ TEST_F(Cli, HelpOfEveryCommandSucceeds) {
 TEST_F(Cli, RemediesChangeThePlanAndSaySo) {
   const Finished run =
       run_planish({"quantize", example("resnet8x4.onnx"), "--data", few_images(4), "--preprocess",
-                   example("preprocess.json"), "--equalize", "--rounding", "adaptive",
-                   "--bias-correction", "--json", "-o", text("q.onnx")});
+                   example("preprocess.json"), "--equalize", "--smooth", "--weight-clipping", "mse",
+                   "--rounding", "adaptive", "--bias-correction", "--json", "-o", text("q.onnx")});
   ASSERT_EQ(run.exit_status, 0) << run.err;
   const Json json = parse_json(run.out);
   EXPECT_TRUE(json["remedies"].contains("equalize"));
+  EXPECT_TRUE(json["remedies"].contains("smooth"));
+  EXPECT_FALSE(json["remedies"]["clipping"].empty());
   EXPECT_FALSE(json["remedies"]["rounding"].empty());
   EXPECT_FALSE(json["corrected"].empty());
   EXPECT_TRUE(fs::exists(path("q.onnx")));
@@ -99,6 +101,28 @@ TEST_F(Cli, RemediesWithoutSamplesOrUnderTheOtherProfileAreExitTwo) {
                    "-o", text("q.onnx")});
   EXPECT_EQ(parity.exit_status, 2);
   EXPECT_THAT(parity.err, HasSubstr("onnxruntime-1.32"));
+}
+
+TEST_F(Cli, QuantizeUsesTheRemediesThatPayByItselfWithEnoughSamples) {
+  const auto remedies_of = [&](int images, const std::vector<std::string>& switches) {
+    std::vector<std::string> arguments{"quantize",      example("resnet8x4.onnx"),
+                                       "--data",        example("calibration"),
+                                       "--max-samples", std::to_string(images),
+                                       "--preprocess",  example("preprocess.json"),
+                                       "--dry-run",     "--json"};
+    arguments.insert(arguments.end(), switches.begin(), switches.end());
+    const Finished run = run_planish(arguments);
+    EXPECT_EQ(run.exit_status, 0) << run.err;
+    std::vector<std::string> names;
+    const Json json = parse_json(run.out);
+    for (const auto& [name, report] : json["remedies"].items()) names.push_back(name);
+    return names;
+  };
+  EXPECT_THAT(remedies_of(32, {}), testing::UnorderedElementsAre("rounding", "bias_correction"));
+  EXPECT_THAT(remedies_of(32, {"--rounding", "nearest"}), testing::ElementsAre("bias_correction"));
+  EXPECT_THAT(remedies_of(32, {"--no-bias-correction"}), testing::ElementsAre("rounding"));
+  EXPECT_THAT(remedies_of(32, {"--no-remedies"}), IsEmpty());
+  EXPECT_THAT(remedies_of(4, {}), IsEmpty());
 }
 
 TEST_F(Cli, WrongUsageIsExitTwo) {
@@ -153,6 +177,8 @@ TEST_F(Cli, AutoWritesModelCalibrationAndBothReports) {
   EXPECT_THAT(read_file(path("out/report.html")),
               AllOf(HasSubstr("<!doctype html>"), HasSubstr("</html>")));
   EXPECT_GT(parse_json(read_file(path("out/calibration.json"))).size(), 0U);
+  const auto is_remedied = [](const Json& candidate) { return candidate.contains("remedies"); };
+  EXPECT_TRUE(std::ranges::any_of(report["candidates"], is_remedied));
   // The one that is handed out is what the report speaks of, whether that is INT8 or FP32.
   EXPECT_EQ(digest_of(load_model(path("out/model.onnx"))), report["chosen"]["sha256"]);
   EXPECT_EQ(result.exit_status == 0, report["chosen"]["precision"] != "fp32");
