@@ -88,7 +88,7 @@ TEST(Smooth, FoldsOutliersIntoTheNormalization) {
   EXPECT_EQ(input.left_because, "");
   EXPECT_FALSE(input.has_mul);
   EXPECT_GT(input.strength, 0.0);
-  EXPECT_LT(input.noise_after, input.noise_before / 2);
+  EXPECT_LT(input.noise_after, input.noise_before * (1 - SmoothConfig{}.min_gain));
   EXPECT_EQ(made.model.graph.nodes, model.graph.nodes);
   EXPECT_LT(relative_error(model, made.model), kFloatNoise);
 }
