@@ -52,6 +52,7 @@ std::string switches_of(const RemediesUsed& remedies) {
   std::string text;
   for (const std::string& name : remedies.applied) {
     if (name == "equalization") text += " --equalize";
+    if (name == "smoothing") text += " --smooth-with-mul";
     if (name == "adaptive-rounding") text += " --rounding adaptive";
     if (name == "bias-correction") text += " --bias-correction";
   }
@@ -62,8 +63,12 @@ Text remedies_used(const AutoReport& report) {
   const std::optional<RemediesUsed>& remedies = report.handed_out().remedies;
   if (!remedies) return std::nullopt;
   return fmt::format(
-      "Made with remedies (docs/remedies.md), which cost no speed: SQNR {:+.1f} dB, cosine {:+.5f} "
-      "against {}; {:.0f} s. `planish quantize` makes it with{}.",
+      "Made with remedies (docs/remedies.md){}: SQNR {:+.1f} dB, cosine {:+.5f} against {}; {:.0f} "
+      "s. "
+      "`planish quantize` makes it with{}.",
+      remedies->muls_added == 0
+          ? std::string(", which cost no speed")
+          : fmt::format(", with a Mul in front of {} inputs", remedies->muls_added),
       remedies->sqnr_gain_db, remedies->cosine_gain, remedies->of, remedies->seconds,
       switches_of(*remedies));
 }

@@ -228,7 +228,14 @@ class AutoRun {
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     candidate.report.remedies = RemediesUsed{.of = candidate.spec.remedied_from,
                                              .applied = pipeline::names_of(candidate.spec.remedies),
+                                             .muls_added = muls_added(made.report),
                                              .seconds = spent.count()};
+  }
+
+  static std::size_t muls_added(const RemedyReport& report) {
+    if (!report.smooth) return 0;
+    return static_cast<std::size_t>(
+        std::ranges::count_if(report.smooth->inputs, &SmoothedInput::has_mul));
   }
 
   static std::size_t equalized_sets(const RemedyReport& report) {
@@ -272,6 +279,7 @@ class AutoRun {
     const Candidate* const fastest = fastest_static();
     if (fastest == nullptr) return;
     const CandidateSpec way = fastest->spec;
+    if (pipeline::matrices_matter(report_.inspection)) add_judged(make(pipeline::smoothed(way)));
     // Equalization first: where it finds nothing to do, the other is the same model.
     Candidate equalized = make(pipeline::equalized(way));
     const bool is_equalized = !equalized.session || equalized.equalized_sets > 0;

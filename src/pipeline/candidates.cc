@@ -76,8 +76,7 @@ std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Targ
       specs.push_back(std::move(spec));
     }
   }
-  const double matrix = share_of_work(inspection, "MatMul") + share_of_work(inspection, "Gemm");
-  if (matrix >= kWorthwhileShare) {
+  if (matrices_matter(inspection)) {
     CandidateSpec dynamic;
     dynamic.name = "dynamic-per-channel";
     dynamic.method = Method::kDynamic;
@@ -105,6 +104,18 @@ CandidateSpec equalized(const CandidateSpec& spec) {
   result.name += "-equalized";
   result.remedies.equalize = EqualizeConfig{};
   return result;
+}
+
+CandidateSpec smoothed(const CandidateSpec& spec) {
+  CandidateSpec result = remedied(spec);
+  result.name += "-smoothed";
+  result.remedies.smooth = SmoothConfig{.min_gain_of_mul = kGainWorthAMul};
+  return result;
+}
+
+bool matrices_matter(const InspectReport& inspection) {
+  return share_of_work(inspection, "MatMul") + share_of_work(inspection, "Gemm") >=
+         kWorthwhileShare;
 }
 
 std::vector<std::string> names_of(const RemedyConfig& config) {

@@ -24,9 +24,14 @@ struct CandidateSpec {
 std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Target target,
                                            const Graph& graph);
 
-/// `spec` with adaptive rounding and bias correction, and the same after equalization.
+/// `spec` with adaptive rounding and bias correction, and the same after equalization or smoothing.
 CandidateSpec remedied(const CandidateSpec& spec);
 CandidateSpec equalized(const CandidateSpec& spec);
+CandidateSpec smoothed(const CandidateSpec& spec);
+
+/// Whether matrix products, whose inputs smoothing and dynamic quantization are about, do enough of
+/// the work to pay.
+bool matrices_matter(const InspectReport& inspection);
 
 /// The names of what `config` asks for, in the order in which it is done.
 std::vector<std::string> names_of(const RemedyConfig& config);

@@ -8,7 +8,8 @@ namespace {
 
 /// Candidates of one name have the same operators, so the same speed.
 const std::string& operators_of(const CandidateReport& candidate) {
-  return candidate.remedies ? candidate.remedies->of : candidate.name;
+  const std::optional<RemediesUsed>& remedies = candidate.remedies;
+  return remedies && remedies->muls_added == 0 ? remedies->of : candidate.name;
 }
 
 double sqnr_of(const CandidateReport& candidate) {

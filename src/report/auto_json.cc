@@ -23,6 +23,7 @@ Json kept_json(const std::vector<LeftNode>& kept) {
 Json remedies_json(const RemediesUsed& remedies) {
   return {{"of", remedies.of},
           {"applied", remedies.applied},
+          {"muls_added", remedies.muls_added},
           {"seconds", remedies.seconds},
           {"sqnr_gain_db", remedies.sqnr_gain_db},
           {"cosine_gain", remedies.cosine_gain}};

@@ -54,6 +54,7 @@ std::string_view name_of(Method method);
 struct RemediesUsed {
   std::string of = {};                    // the candidate of the same operators without them
   std::vector<std::string> applied = {};  // "equalization", "adaptive-rounding", …
+  std::size_t muls_added = 0;             // by smoothing; 0: exactly the operators of `of`
   double seconds = 0.0;                   // that they took, with calibrating anew
   double sqnr_gain_db = 0.0;              // over that candidate; 0 while one was not judged
   double cosine_gain = 0.0;               // of the mean cosine
@@ -131,7 +132,8 @@ struct AutoResult {
 /// A candidate is chosen when it meets the thresholds and is faster than FP32 beyond the noise of
 /// the run; among those, the fastest; among those as fast, the one of the greatest SQNR. When there
 /// is none, the source model itself is handed out. Remedies are tried on the fastest way to static
-/// INT8: with adaptive rounding and bias correction, and the same after equalization.
+/// INT8: with adaptive rounding and bias correction, and the same after equalization or, where
+/// matrices do the work, smoothing.
 /// @throws Error of any step, with its name in front; Error(kCancelled).
 AutoResult run_auto(const std::filesystem::path& model, const AutoConfig& config,
                     const ProgressSink& progress = {}, std::stop_token stop = {});

@@ -54,6 +54,13 @@ TEST(Choose, PrefersTheMoreAccurateOfThoseThatAreAsFast) {
   EXPECT_EQ(choose(candidates({{"qdq", 2.0, 20}, {"stem", 1.9, 25}})), 0U);
 }
 
+TEST(Choose, AddedNodesAreOtherOperators) {
+  auto all = candidates({{"qdq", 2.0, 16}, {"smoothed", 1.9, 23, "qdq"}});
+  EXPECT_EQ(choose(all), 1U);
+  all[1].remedies->muls_added = 24;
+  EXPECT_EQ(choose(all), 0U);  // accurate enough, and faster beyond the noise
+}
+
 TEST(Choose, ChangesNoModelForADifferenceThatSaysNothing) {
   EXPECT_EQ(choose(candidates({{"qdq", 2.0, 30.0}, {"remedied", 2.0, 30.4, "qdq"}})), 0U);
   const double exact = std::numeric_limits<double>::infinity();

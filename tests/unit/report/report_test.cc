@@ -41,6 +41,11 @@ AutoReport report_with_a_choice() {
   candidate.accuracy->sample_cosines = {0.999, 0.9995};
   candidate.kept_fp32 = {LeftNode{"softmax", "Softmax", "no integer kernel <that pays>"}};
   candidate.reductions = {{"conv", "Conv", "w", 64, 15, 1.42F}, {"stem", "Conv", "v", 8, 0, 1.0F}};
+  candidate.remedies = RemediesUsed{.of = "static-qdq",
+                                    .applied = {"equalization", "bias-correction"},
+                                    .seconds = 9.8,
+                                    .sqnr_gain_db = 6.7,
+                                    .cosine_gain = 0.005};
   report.candidates = {candidate};
   report.chosen = 0;
   report.end_to_end =
@@ -61,6 +66,9 @@ TEST(ReportJson, HoldsEveryMemberOfSchemaOne) {
   EXPECT_DOUBLE_EQ(json["baseline"]["latency_ms"]["p99"].get<double>(), 3.0);
   EXPECT_DOUBLE_EQ(json["end_to_end"]["preprocess_ms"]["p50"].get<double>(), 1.0);
   EXPECT_EQ(json["kept_fp32"][0]["op"], "Softmax");
+  EXPECT_EQ(json["chosen"]["remedies"]["of"], "static-qdq");
+  EXPECT_EQ(json["chosen"]["remedies"]["applied"].size(), 2U);
+  EXPECT_EQ(json["chosen"]["remedies"]["sqnr_gain_db"], 6.7);
   EXPECT_EQ(json["chosen"]["saturation"]["channels"], 72);
   EXPECT_EQ(json["chosen"]["saturation"]["reduced"], 15);
   EXPECT_EQ(json["chosen"]["saturation"]["weights"].size(), 1U);  // the others kept their range
@@ -85,6 +93,11 @@ TEST(ReportHtml, EscapesWhatComesFromOutside) {
   EXPECT_THAT(html, HasSubstr("&lt;net&gt;.onnx"));
   EXPECT_THAT(html, HasSubstr("no integer kernel &lt;that pays&gt;"));
   EXPECT_THAT(html, HasSubstr("p95 &amp; p99 &quot;far&quot; apart"));
+}
+
+TEST(ReportHtml, SaysWhatRemediesGained) {
+  EXPECT_THAT(to_html(report_with_a_choice()),
+              HasSubstr("equalization, bias-correction: SQNR +6.7 dB in 9.8 s"));
 }
 
 TEST(ReportHtml, NeedsNoNetwork) {
