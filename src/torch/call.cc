@@ -295,9 +295,14 @@ void Call::name_nodes() {
   }
 }
 
+void Call::flush() {
+  for (Node& node : nodes_) writer_.add_node(std::move(node));
+  nodes_.clear();
+}
+
 const std::vector<Value>& Call::finish() {
   name_nodes();
-  for (Node& node : nodes_) writer_.add_node(std::move(node));
+  flush();
   return results_;
 }
 

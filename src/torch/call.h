@@ -106,6 +106,8 @@ class Call {
 
   /// Hands the nodes to the writer. Results that were not given have no name.
   const std::vector<Value>& finish();
+  /// Hands the nodes to the writer, for a value that is none of the results.
+  void flush();
 
  private:
   [[nodiscard]] const Argument* find(std::string_view name) const;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "planish/base/version.h"
+#include "torch/aliases.h"
 #include "torch/examples.h"
 #include "torch/half.h"
 #include "torch/module_paths.h"
@@ -38,6 +39,15 @@ std::vector<std::string> argument_tensors(const FxNode& node) {
   return tensor_names(values);
 }
 
+std::set<std::string> symbols_of(const std::vector<SymShape>& shapes) {
+  std::set<std::string> symbols;
+  for (const SymShape& shape : shapes) {
+    for (const SymExpr& size : shape)
+      size.for_each_symbol([&](const std::string& symbol) { symbols.insert(symbol); });
+  }
+  return symbols;
+}
+
 /// The values of one graph: the program's, or one inside it.
 class GraphScope : public Scope {
  public:
@@ -47,6 +57,8 @@ class GraphScope : public Scope {
     const auto found = values_.find(name);
     if (found == values_.end())
       throw Error(ErrorCode::kCorrupt, "tensor '" + name + "' is used before it is made");
+    const auto spoiled = spoiled_.find(name);
+    if (spoiled != spoiled_.end()) throw Error(ErrorCode::kUnsupported, spoiled->second);
     if (found->second.name.empty()) {
       throw Error(ErrorCode::kUnsupported,
                   "it uses '" + name + "', a result of another operator that is not imported");
@@ -69,12 +81,26 @@ class GraphScope : public Scope {
 
   void set(const std::string& name, Value value) {
     values_.insert_or_assign(name, std::move(value));
+    spoiled_.erase(name);
   }
+  /// From now on `name` has no value that is known.
+  void spoil(const std::string& name, std::string why) {
+    spoiled_.insert_or_assign(name, std::move(why));
+  }
+  [[nodiscard]] bool is_spoiled(const std::string& name) const { return spoiled_.contains(name); }
+  [[nodiscard]] Aliases& aliases() { return aliases_; }
+  [[nodiscard]] const FxGraph& graph() const { return graph_; }
+  /// A value of the graph around this one: it must not be changed here.
+  void borrow(const std::string& name) { borrowed_.insert(name); }
+  [[nodiscard]] bool is_borrowed(const std::string& name) const { return borrowed_.contains(name); }
 
  private:
   const FxGraph& graph_;
   HalfPolicy half_;
   std::unordered_map<std::string, Value> values_;
+  std::unordered_map<std::string, std::string> spoiled_;
+  std::set<std::string> borrowed_;
+  Aliases aliases_;
 };
 
 class Lowering {
@@ -97,6 +123,11 @@ class Lowering {
   void lower_graph(const FxGraph& graph, GraphScope& scope);
   void lower_node(const FxNode& node, const FxGraph& graph, GraphScope& scope);
   void lower_call(const FxNode& node, const OperatorRow& row, GraphScope& scope);
+  void remember_views(const FxNode& node, const OperatorRow& row,
+                      const std::vector<std::string>& results, GraphScope& scope);
+  void write_through(const std::string& written, GraphScope& scope);
+  void write_back(const Aliases::Link& link, const std::string& view, GraphScope& scope);
+  void view_again(const Aliases::Link& link, const std::string& view, GraphScope& scope);
   void inline_graph(const FxNode& node, GraphScope& scope);
   void poison(const FxNode& node, GraphScope& scope);
   void write_outputs(const GraphScope& scope);
@@ -220,11 +251,77 @@ void Lowering::lower_call(const FxNode& node, const OperatorRow& row, GraphScope
     if (!result.name.empty()) symbols_.learn(result.name, result.shape);
     scope.set(names.at(i++), result);
   }
-  // What was changed in place is known by its old name too.
-  if (is_in_place(node.target) && !node.inputs.empty() && !results.empty()) {
-    if (const auto* self = std::get_if<TensorName>(&node.inputs.front().value))
-      scope.set(self->name, results.front());
+  remember_views(node, row, names, scope);
+}
+
+void Lowering::remember_views(const FxNode& node, const OperatorRow& row,
+                              const std::vector<std::string>& results, GraphScope& scope) {
+  const bool in_place = is_in_place(node.target);
+  if ((!in_place && row.write_back == nullptr) || node.inputs.empty() || results.empty()) return;
+  const auto* const self = std::get_if<TensorName>(&node.inputs.front().value);
+  if (self == nullptr) return;
+  if (in_place) {
+    // What was changed is known by its old name too, and by those of its views.
+    scope.set(self->name, scope.tensor(results.front()));
+    scope.aliases().add(results.front(), {self->name, &node, 0, true, Sharing::kShared});
+    return write_through(self->name, scope);
   }
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const Sharing sharing = sharing_of(node, self->name, results[i], scope.graph());
+    if (sharing != Sharing::kCopied)
+      scope.aliases().add(results[i], {self->name, &node, i, false, sharing});
+  }
+}
+
+/// `written` has a new value: so have what it is a view of, and all other views of that.
+void Lowering::write_through(const std::string& written, GraphScope& scope) {
+  std::set<std::string> current{written};
+  std::string root = written;
+  while (const Aliases::Link* const link = scope.aliases().link_of(root)) {
+    if (!scope.is_spoiled(root)) write_back(*link, root, scope);
+    root = link->of;
+    current.insert(root);
+  }
+  if (scope.is_borrowed(root)) {
+    throw Error(ErrorCode::kUnsupported,
+                "it changes a tensor of the model around it in place (under no_grad or autocast)");
+  }
+  for (const std::string& view : scope.aliases().views_of(root)) {
+    if (!current.contains(view)) view_again(*scope.aliases().link_of(view), view, scope);
+  }
+}
+
+constexpr std::string_view kUnclearView =
+    "it uses a tensor that was changed in place through what reshape, flatten or contiguous made "
+    "of "
+    "it, which is a view or a copy depending on strides; write to a clone() instead";
+
+void Lowering::write_back(const Aliases::Link& link, const std::string& view, GraphScope& scope) {
+  if (link.sharing == Sharing::kUnknown) return scope.spoil(link.of, std::string(kUnclearView));
+  const Value written = scope.tensor(view);
+  Value base = scope.declared(link.of);
+  if (link.in_place) {
+    base.name = written.name;
+  } else {
+    Call call(*link.node, paths_.name_of(*link.node), scope, writer_, symbols_);
+    base.name = find_operator(link.node->target)->write_back(call, written, link.result);
+    call.flush();
+  }
+  scope.set(link.of, std::move(base));
+}
+
+void Lowering::view_again(const Aliases::Link& link, const std::string& view, GraphScope& scope) {
+  if (link.sharing == Sharing::kUnknown || scope.is_spoiled(link.of))
+    return scope.spoil(view, std::string(kUnclearView));
+  Value value = scope.declared(view);
+  if (link.in_place) {
+    value.name = scope.tensor(link.of).name;
+  } else {
+    Call call(*link.node, paths_.name_of(*link.node), scope, writer_, symbols_);
+    find_operator(link.node->target)->build(call);
+    value.name = call.finish().at(link.result).name;
+  }
+  scope.set(view, std::move(value));
 }
 
 /// A graph that runs as it stands, under a switch that means nothing here (no_grad, autocast).
@@ -241,7 +338,10 @@ void Lowering::inline_graph(const FxNode& node, GraphScope& scope) {
     if (argument == node.inputs.end()) throw Error(ErrorCode::kCorrupt, "too few arguments");
     const auto* const to = std::get_if<TensorName>(&input);
     const auto* const from = std::get_if<TensorName>(&argument->value);
-    if (to != nullptr && from != nullptr) inner.set(to->name, scope.tensor(from->name));
+    if (to != nullptr && from != nullptr) {
+      inner.set(to->name, scope.tensor(from->name));
+      inner.borrow(to->name);
+    }
     ++argument;
   }
   paths_.add(graph);
@@ -416,8 +516,12 @@ TorchImport Lowering::run() {
   lower_graph(program_.graph, scope);
   write_outputs(scope);
   problems_.throw_if_any();
-  for (const auto& [symbol, range] : program_.range_constraints)
-    import_.open_dims.push_back({symbols_.name_of(symbol), symbol, range.min, range.max});
+  // Sizes that depend on the data are of no input.
+  const std::set<std::string> open = symbols_of(shapes_.inputs);
+  for (const auto& [symbol, range] : program_.range_constraints) {
+    if (open.contains(symbol))
+      import_.open_dims.push_back({symbols_.name_of(symbol), symbol, range.min, range.max});
+  }
   import_.examples = example_sizes(program_, shapes_, import_.open_dims);
   import_.model.graph = writer_.take();
   import_.model.graph.name = "torch";

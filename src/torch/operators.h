@@ -1,6 +1,7 @@
 // The table of operators that can be imported. See HACKING.md for how one is added.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,15 +13,16 @@ namespace planish::torch {
 /// Lowers one call. @throws Error(kUnsupported) saying which use of the operator cannot be lowered.
 using Builder = void (*)(Call&);
 
-/// Whether a result may be a view of an argument's storage: then an in-place operator on one of
-/// them changes the other.
-enum class Aliasing { kFresh, kView };
+/// What the first argument holds once result number `result`, a view of it, is changed to `written`.
+/// @throws Error(kUnsupported).
+using WriteBack = std::string (*)(Call&, const Value& written, std::size_t result);
 
 struct OperatorRow {
   std::string_view overload = {};    // "aten.conv2d.default"
   std::string_view lowered_to = {};  // for people: "Conv"
   Builder build = nullptr;
-  Aliasing aliasing = Aliasing::kFresh;
+  // Of operators whose results may share storage with the first argument; null for others.
+  WriteBack write_back = nullptr;
 };
 
 /// In alphabetical order of overloads.

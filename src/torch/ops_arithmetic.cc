@@ -38,12 +38,19 @@ void compare(Call& call, const std::string& op) {
             DType::kBool);
 }
 
+/// Whether it is a bitwise operator (bitwise_and, __and__), not a logical one, of integers.
+bool of_bits(const Call& call) {
+  const bool bitwise = call.node().target.find("logical_") == std::string::npos;
+  if (!bitwise || call.result().dtype == DType::kBool) return false;
+  if (call.opset() < 18)
+    call.unsupported("it works on the bits of integers, which needs opset 18 (--opset 18)");
+  return true;
+}
+
 /// The logical operators take any type and look whether it is 0; the bitwise ones are the same for
 /// bool only.
 void logical(Call& call, const std::string& op) {
-  const bool bitwise = call.node().target.find("logical_") == std::string::npos;
-  if (bitwise && call.result().dtype != DType::kBool)
-    call.unsupported("it works on the bits of integers; expected bool");
+  if (of_bits(call)) return binary(call, "Bitwise" + op);
   call.give(
       call.emit(op, {call.operand("self", DType::kBool), call.operand("other", DType::kBool)}),
       DType::kBool);
@@ -134,9 +141,8 @@ void logical_or(Call& call) { logical(call, "Or"); }
 void logical_xor(Call& call) { logical(call, "Xor"); }
 
 void logical_not(Call& call) {
-  const bool bitwise = call.node().target.find("logical_") == std::string::npos;
-  if (bitwise && call.result().dtype != DType::kBool)
-    call.unsupported("it works on the bits of integers; expected bool");
+  if (of_bits(call))
+    return call.give(call.emit("BitwiseNot", {call.operand("self", call.result().dtype)}));
   call.give(call.emit("Not", {call.operand("self", DType::kBool)}), DType::kBool);
 }
 

@@ -107,6 +107,25 @@ void baddbmm(Call& call) {
   call.give(call.emit("Add", {added, scaled(call, product, call.real("alpha", 1.0), dtype)}));
 }
 
+void dot(Call& call) {
+  const DType dtype = call.result().dtype;
+  const std::string other = call.given("vec") ? "vec" : "tensor";
+  call.give(call.emit("MatMul", {call.operand("self", dtype), call.operand(other, dtype)}));
+}
+
+void outer(Call& call) {
+  const DType dtype = call.result().dtype;
+  const std::string column = unsqueeze(call, call.operand("self", dtype), {1});
+  call.give(call.emit("Mul", {column, call.operand("vec2", dtype)}));
+}
+
+void einsum(Call& call) {
+  std::vector<std::string> operands;
+  for (const Value& value : call.tensors("tensors"))
+    operands.push_back(call.cast(value.name, value.dtype, call.result().dtype));
+  call.give(call.emit("Einsum", operands, {{"equation", call.text("equation", "")}}));
+}
+
 /// softmax(Q K^T * scale + mask) V, in the order of nodes that ONNX Runtime's fusions know.
 void scaled_dot_product_attention(Call& call) {
   const Value query = call.tensor("query");

@@ -10,6 +10,9 @@ void matmul(Call& call);  // matmul
 void mm(Call& call);      // mm, bmm
 void addmm(Call& call);
 void baddbmm(Call& call);
+void dot(Call& call);  // dot, mv: of vectors
+void outer(Call& call);
+void einsum(Call& call);
 void scaled_dot_product_attention(Call& call);
 
 }  // namespace planish::torch::ops

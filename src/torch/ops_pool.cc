@@ -1,5 +1,9 @@
 #include "torch/ops_pool.h"
 
+#include <numeric>
+#include <optional>
+
+#include "planish/base/checked.h"
 #include "planish/base/error.h"
 #include "torch/ops_common.h"
 
@@ -32,12 +36,81 @@ Window window_of(const Call& call, std::size_t axes) {
 }
 
 /// The operator over [N, C, …]; torch also takes [C, …].
-void pooled(Call& call, const std::string& op, std::size_t axes, const Attributes& attributes) {
+std::string pooled_value(Call& call, const std::string& op, std::size_t axes,
+                         const Attributes& attributes) {
   const Value self = call.tensor("self");
   const bool batched = self.shape.size() == axes + 2;
   const std::string images = batched ? self.name : unsqueeze(call, self.name, {0});
   const std::string result = call.emit(op, {images}, attributes);
-  call.give(batched ? result : squeeze(call, result, {0}));
+  return batched ? result : squeeze(call, result, {0});
+}
+
+void pooled(Call& call, const std::string& op, std::size_t axes, const Attributes& attributes) {
+  call.give(pooled_value(call, op, axes, attributes));
+}
+
+/// Sizes of the spatial axes before and after an adaptive pool.
+struct Adaptive {
+  SymShape from;
+  SymShape to;
+
+  [[nodiscard]] bool to_one() const {
+    return std::ranges::all_of(to, [](const SymExpr& size) { return size.integer() == 1; });
+  }
+  /// All windows have this size and do not overlap; nothing when they differ.
+  [[nodiscard]] std::optional<std::vector<std::int64_t>> even_windows() const {
+    std::vector<std::int64_t> kernel;
+    for (std::size_t axis = 0; axis < to.size(); ++axis) {
+      const auto before = from[axis].integer();
+      const auto after = to[axis].integer();
+      if (!before || !after || *after == 0 || *before % *after != 0) return std::nullopt;
+      kernel.push_back(*before / *after);
+    }
+    return kernel;
+  }
+};
+
+Adaptive adaptive_of(const Call& call, std::size_t axes) {
+  const auto count = static_cast<std::ptrdiff_t>(axes);
+  const SymShape from = call.tensor("self").shape;
+  const SymShape& to = call.result().shape;
+  return {SymShape(from.end() - count, from.end()), SymShape(to.end() - count, to.end())};
+}
+
+/// float32 [from, to]: column i averages the elements floor(i from / to) to ceil((i + 1) from /
+/// to).
+Tensor averaging_matrix(std::int64_t from, std::int64_t to) {
+  const std::vector<std::int64_t> dims{from, to};
+  std::vector<float> values(checked_element_count(dims), 0.0F);
+  for (std::int64_t i = 0; i < to; ++i) {
+    const std::int64_t begin = i * from / to;
+    const std::int64_t end = ((i + 1) * from + to - 1) / to;
+    for (std::int64_t at = begin; at < end; ++at)
+      values.at(static_cast<std::size_t>(at * to + i)) = 1.0F / static_cast<float>(end - begin);
+  }
+  return Tensor::of(dims, values);
+}
+
+/// Windows of different sizes, which ONNX has no operator for: a product with a matrix for each
+/// axis.
+void average_by_matrices(Call& call, const Adaptive& sizes) {
+  const Value self = call.tensor("self");
+  std::string value = self.name;
+  for (std::size_t i = 0; i < sizes.to.size(); ++i) {
+    const auto from = sizes.from[i].integer();
+    const auto to = sizes.to[i].integer();
+    if (!from || !to) call.unsupported("the size of its input or output is not known");
+    const std::string matrix =
+        call.cast(call.constant(averaging_matrix(*from, *to)), DType::kFloat32, self.dtype);
+    // The axis in question last, where MatMul wants it.
+    const std::int64_t axis =
+        self.rank() - static_cast<std::int64_t>(sizes.to.size()) + static_cast<std::int64_t>(i);
+    std::vector<std::int64_t> perm(self.shape.size());
+    std::iota(perm.begin(), perm.end(), std::int64_t{0});
+    std::swap(perm.back(), perm.at(static_cast<std::size_t>(axis)));
+    value = transpose(call, call.emit("MatMul", {transpose(call, value, perm), matrix}), perm);
+  }
+  call.give(value);
 }
 
 }  // namespace
@@ -55,38 +128,45 @@ void max_pool(Call& call) {
 }
 
 void avg_pool(Call& call) {
-  if (call.given("divisor_override")) call.unsupported("its divisor is overridden");
   const std::size_t axes = spatial_axes(call);
   const Window window = window_of(call, axes);
-  pooled(call, "AveragePool", axes,
-         {{"kernel_shape", window.kernel},
-          {"strides", window.strides},
-          {"pads", window.pads},
-          {"ceil_mode", std::int64_t{call.flag("ceil_mode", false)}},
-          {"count_include_pad", std::int64_t{call.flag("count_include_pad", true)}}});
+  const bool ceil = call.flag("ceil_mode", false);
+  const bool overridden = call.given("divisor_override");
+  // A window that reaches over the end has fewer elements, which another divisor does not know.
+  if (overridden && ceil) call.unsupported("divisor_override with ceil_mode");
+  std::string result = pooled_value(
+      call, "AveragePool", axes,
+      {{"kernel_shape", window.kernel},
+       {"strides", window.strides},
+       {"pads", window.pads},
+       {"ceil_mode", std::int64_t{ceil}},
+       {"count_include_pad", std::int64_t{overridden || call.flag("count_include_pad", true)}}});
+  if (overridden) {
+    const double count = static_cast<double>(checked_element_count(window.kernel));
+    const double factor = count / call.real("divisor_override");
+    result = call.emit("Mul", {result, call.scalar(factor, call.result().dtype)});
+  }
+  call.give(result);
 }
 
 void adaptive_avg_pool(Call& call) {
   const std::size_t axes = spatial_axes(call);
   const Value self = call.tensor("self");
-  const SymShape& to = call.result().shape;
-  if (self.shape == to) return call.give(self.name);
-  const std::vector<SymExpr> sizes(to.end() - static_cast<std::ptrdiff_t>(axes), to.end());
-  const bool all_one =
-      std::ranges::all_of(sizes, [](const SymExpr& size) { return size.integer() == 1; });
-  if (all_one) return pooled(call, "GlobalAveragePool", axes, {});
-  std::vector<std::int64_t> kernel;
-  for (std::size_t axis = 0; axis < axes; ++axis) {
-    const auto from = self.shape[self.shape.size() - axes + axis].integer();
-    const auto size = sizes[axis].integer();
-    if (!from || !size || *size == 0 || *from % *size != 0) {
-      call.unsupported("windows of different sizes: the input's size " +
-                       to_string(self.shape[self.shape.size() - axes + axis]) +
-                       " is not a multiple of the output's " + to_string(sizes[axis]));
-    }
-    kernel.push_back(*from / *size);
-  }
-  pooled(call, "AveragePool", axes, {{"kernel_shape", kernel}, {"strides", kernel}});
+  if (self.shape == call.result().shape) return call.give(self.name);
+  const Adaptive sizes = adaptive_of(call, axes);
+  if (sizes.to_one()) return pooled(call, "GlobalAveragePool", axes, {});
+  if (const auto kernel = sizes.even_windows())
+    return pooled(call, "AveragePool", axes, {{"kernel_shape", *kernel}, {"strides", *kernel}});
+  average_by_matrices(call, sizes);
+}
+
+void adaptive_max_pool(Call& call) {
+  const std::size_t axes = spatial_axes(call);
+  const Adaptive sizes = adaptive_of(call, axes);
+  if (sizes.to_one()) return pooled(call, "GlobalMaxPool", axes, {});
+  const auto kernel = sizes.even_windows();
+  if (!kernel) call.unsupported("windows of different sizes");
+  pooled(call, "MaxPool", axes, {{"kernel_shape", *kernel}, {"strides", *kernel}});
 }
 
 }  // namespace planish::torch::ops

@@ -12,6 +12,15 @@ void reduced(Call& call, const std::string& op) {
   call.give(reduce(call, op, value, axes, call.flag("keepdim", false)));
 }
 
+/// bool as 0 and 1: ONNX reduces numbers only.
+void reduced_flags(Call& call, const std::string& op) {
+  const Value self = call.tensor("self");
+  const std::vector<std::int64_t> axes = call.axes("dim", self.rank());
+  const std::string flags = call.operand("self", DType::kBool);
+  const std::string numbers = call.cast(flags, DType::kBool, DType::kInt32);
+  call.give(reduce(call, op, numbers, axes, call.flag("keepdim", false)), DType::kInt32);
+}
+
 }  // namespace
 
 void mean(Call& call) {
@@ -32,12 +41,10 @@ void sum(Call& call) { reduced(call, "ReduceSum"); }
 void amax(Call& call) { reduced(call, "ReduceMax"); }
 void amin(Call& call) { reduced(call, "ReduceMin"); }
 
-void any(Call& call) {
-  const Value self = call.tensor("self");
-  const std::vector<std::int64_t> axes = call.axes("dim", self.rank());
-  const std::string flags = call.operand("self", DType::kBool);
-  const std::string numbers = call.cast(flags, DType::kBool, DType::kInt32);
-  call.give(reduce(call, "ReduceMax", numbers, axes, call.flag("keepdim", false)), DType::kInt32);
-}
+void prod(Call& call) { reduced(call, "ReduceProd"); }
+void logsumexp(Call& call) { reduced(call, "ReduceLogSumExp"); }
+
+void any(Call& call) { reduced_flags(call, "ReduceMax"); }
+void all(Call& call) { reduced_flags(call, "ReduceMin"); }
 
 }  // namespace planish::torch::ops

@@ -50,7 +50,7 @@ class Outputs(nn.Module):
         super().__init__()
         self.model = model
         self.names = names
-        self.forward = self._tokens if hasattr(model, "get_input_embeddings") and "pixel" not in model.main_input_name else self._one
+        self.forward = self._tokens if model.main_input_name == "input_ids" else self._one
 
     def _one(self, x: Tensor) -> dict[str, Tensor]:
         result = self.model(x)
@@ -159,7 +159,7 @@ FAMILIES = [
     timm_model("resnet18d"),
     timm_model("tf_efficientnet_lite0"),
     timm_model("twins_pcpvt_small", 224),
-    timm_model("vit_tiny_patch16_rope_mixed_224" if "vit_tiny_patch16_rope_mixed_224" in timm.list_models() else "eva02_tiny_patch14_224", 224),
+    timm_model("eva02_tiny_patch14_224", 224),
     timm_model("xcit_nano_12_p16_224", 224),
     text_encoder("Albert", "last_hidden_state", "pooler_output", embedding_size=32, **SMALL),
     text_encoder("Bert", "last_hidden_state", "pooler_output", **SMALL),
@@ -176,12 +176,12 @@ FAMILIES = [
     image_encoder("CLIPVision", 64, "last_hidden_state", "pooler_output", image_size=64, patch_size=16, **SMALL),
     image_encoder("Dinov2", 56, "last_hidden_state", "pooler_output", image_size=56, patch_size=14, **{k: v for k, v in SMALL.items() if k != "intermediate_size"}),
     image_encoder("Segformer", 64, "logits", model="ForSemanticSegmentation", hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1], decoder_hidden_size=32),
-    image_encoder("Siglip", 64, "last_hidden_state", "pooler_output", model="VisionModel", image_size=64, patch_size=16) if False else image_encoder("SiglipVision", 64, "last_hidden_state", "pooler_output", image_size=64, patch_size=16, **SMALL),
+    image_encoder("SiglipVision", 64, "last_hidden_state", "pooler_output", image_size=64, patch_size=16, **SMALL),
     image_encoder("ViT", 64, "last_hidden_state", "pooler_output", image_size=64, patch_size=16, **SMALL),
     Family("transformers", "Wav2Vec2", _wav2vec2, lambda: (torch.randn(2, 1600),)),
     Family("transformers", "Whisper encoder", own_models.whisper_encoder, lambda: (torch.randn(2, 16, 60),)),
-    Family("own", "LSTM, two layers, both directions", own_models.Lstm, lambda: (torch.randn(2, 9, 12),), dynamic={"x": {1: LENGTH}}),
-    Family("own", "GRU, two layers", own_models.Gru, lambda: (torch.randn(2, 9, 12),), dynamic={"x": {1: LENGTH}}),
+    Family("own", "LSTM, two layers, both directions", own_models.Lstm, lambda: (torch.randn(2, 9, 12),)),
+    Family("own", "GRU, two layers", own_models.Gru, lambda: (torch.randn(2, 9, 12),)),
     Family("own", "YOLO-like: CSP, SPPF, SiLU, upsample, concat", own_models.Yolo, images(64)),
     Family("own", "voice detector: STFT as convolution, LSTM with state", own_models.VoiceDetector,
            lambda: {"audio": torch.randn(2, 576), "h": torch.randn(2, 1, 32), "c": torch.randn(2, 1, 32)}),

@@ -45,7 +45,7 @@ class WhisperEncoder(Outputs):
 
 def whisper_encoder() -> nn.Module:
     config = transformers.WhisperConfig(
-        num_mel_bins=16, d_model=64, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=96, max_source_positions=30
+        num_mel_bins=16, d_model=64, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=96, decoder_attention_heads=4, max_source_positions=30
     )
     return WhisperEncoder(transformers.WhisperModel(config).encoder)
 
@@ -197,4 +197,4 @@ class Seq2Seq(nn.Module):
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         mask = nn.Transformer.generate_square_subsequent_mask(target.shape[1])
-        return self.transformer(source, target, tgt_mask=mask)
+        return self.transformer(source, target, tgt_mask=mask, tgt_is_causal=False)

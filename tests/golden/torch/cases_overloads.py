@@ -32,5 +32,8 @@ CASES = {
     "convolutions_3d": case(lambda x, w: (torch.nn.functional.conv3d(x, w, padding="same"), torch.nn.functional.conv_transpose3d(x, w)), floats(1, 2, 3, 3, 3), floats(2, 2, 2, 2, 2)),
     "softmax_safe": case(lambda x: aten._safe_softmax(x, -1), X),
     "prelu_kernel": case(lambda x, w: aten._prelu_kernel(x, w), X, floats(1, 3)),
+    "convolution_of_torchscript": case(lambda x, w: aten._convolution(x, w, None, [1], [1], [1], False, [0], 1, False, False, False, False), floats(1, 2, 5), floats(3, 2, 3)),
+    "attention_on_cpu": case(lambda q, k, v: (aten._scaled_dot_product_flash_attention_for_cpu(q, k, v)[0], aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, is_causal=True)[0]), floats(1, 2, 4, 8), floats(1, 2, 4, 8), floats(1, 2, 4, 8)),
+    "rrelu_with_noise": case(lambda x: aten.rrelu_with_noise(x, x), X),
     "dropouts": case(lambda x: (aten.alpha_dropout(x, 0.5, False), aten.native_dropout(x, 0.5, False)[0]), X),
 }

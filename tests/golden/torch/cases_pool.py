@@ -31,6 +31,10 @@ CASES = {
     "adaptive_avg_pool2d_one": Case(nn.AdaptiveAvgPool2d(1), X),
     "adaptive_avg_pool2d_divides": Case(nn.AdaptiveAvgPool2d((4, 2)), X),
     "adaptive_avg_pool2d_same": Case(nn.AdaptiveAvgPool2d((8, None)), X),
+    "adaptive_avg_pool2d_uneven": Case(nn.AdaptiveAvgPool2d((5, 7)), X),
+    "adaptive_avg_pool1d_uneven": Case(nn.AdaptiveAvgPool1d(4), (floats(2, 3, 7),), core=False),
+    "adaptive_max_pool": Case(Call(lambda x, y, z: (torch.nn.functional.adaptive_max_pool2d(x, (4, 2)), torch.nn.functional.adaptive_max_pool2d(x, 1), torch.nn.functional.adaptive_max_pool1d(y, 2), torch.nn.functional.adaptive_max_pool3d(z, 2))), (*X, floats(1, 2, 6), floats(1, 1, 4, 4, 2)), core=False),
+    "avg_pool2d_divisor": Case(nn.AvgPool2d(3, 2, 1, divisor_override=4), X),
     "mean_of_images": Case(Call(lambda x: (x.mean((2, 3)), x.mean((-1, -2), keepdim=True))), X),
     "reductions": Case(Call(lambda x: (x.mean(), x.sum((1, 2)), x.sum(), x.mean(-1, keepdim=True), x.amax(1), x.amin((0, 1)), x.max(), (x > 1).any(-1), (x > 0).sum(1), x.to(torch.int64).sum())), X),
 }

@@ -1,0 +1,265 @@
+#include "torch/ops_resize.h"
+
+#include <array>
+#include <cmath>
+
+#include "planish/base/checked.h"
+#include "planish/base/error.h"
+#include "torch/ops_common.h"
+
+namespace planish::torch::ops {
+namespace {
+
+/// One factor per spatial axis, first to last; empty when only sizes are given.
+std::vector<double> scale_factors(const Call& call, std::size_t axes) {
+  if (call.given("scale_factors")) return call.reals("scale_factors");
+  constexpr std::array<std::string_view, 3> kNames{"scales_d", "scales_h", "scales_w"};
+  std::vector<double> scales;
+  if (axes == 1 && call.given("scales")) return {call.real("scales")};
+  for (std::size_t i = kNames.size() - axes; i < kNames.size(); ++i) {
+    if (call.given(kNames.at(i))) scales.push_back(call.real(kNames.at(i)));
+  }
+  if (scales.size() != axes) scales.clear();
+  return scales;
+}
+
+/// Whether ONNX, which multiplies in float32 and rounds down, comes to the same size.
+bool gives_size(const SymExpr& from, const SymExpr& to, double scale) {
+  const auto size = from.integer();
+  const auto wanted = to.integer();
+  if (!size || !wanted) return true;
+  const float scaled = static_cast<float>(*size) * static_cast<float>(scale);
+  return static_cast<std::int64_t>(std::floor(scaled)) == *wanted;
+}
+
+/// The factors to write; empty when the sizes say more than they do.
+std::vector<double> usable_scales(const Call& call, const Value& input, std::size_t axes) {
+  const SymShape& to = call.result().shape;
+  const std::size_t first = input.shape.size() - axes;
+  std::vector<double> scales = scale_factors(call, axes);
+  const bool given = !scales.empty();
+  if (!given) {
+    for (std::size_t i = first; i < to.size(); ++i) {
+      const auto from = input.shape[i].integer();
+      const auto wanted = to[i].integer();
+      if (!from || !wanted || *from == 0) return {};
+      scales.push_back(static_cast<double>(*wanted) / static_cast<double>(*from));
+    }
+  }
+  for (std::size_t i = 0; i < axes; ++i) {
+    if (gives_size(input.shape[first + i], to[first + i], scales[i])) continue;
+    if (given) {
+      call.unsupported("a scale factor of " + std::to_string(scales[i]) +
+                       " gives another size in ONNX; pass size= in its place");
+    }
+    return {};
+  }
+  return scales;
+}
+
+Attributes resize_attributes(const Call& call) {
+  const std::string& target = call.node().target;
+  const auto says = [&](std::string_view word) { return target.find(word) != std::string::npos; };
+  const bool align = call.flag("align_corners", false);
+  const std::string coordinates = align ? "align_corners" : "half_pixel";
+  Attributes attributes;
+  if (says("nearest_exact")) {
+    attributes = {{"mode", std::string("nearest")},
+                  {"coordinate_transformation_mode", std::string("half_pixel")},
+                  {"nearest_mode", std::string("round_prefer_ceil")}};
+  } else if (says("nearest")) {
+    attributes = {{"mode", std::string("nearest")},
+                  {"coordinate_transformation_mode", std::string("asymmetric")},
+                  {"nearest_mode", std::string("floor")}};
+  } else if (says("cubic")) {
+    attributes = {{"mode", std::string("cubic")},
+                  {"coordinate_transformation_mode", coordinates},
+                  {"cubic_coeff_a", says("_aa") ? -0.5F : -0.75F}};
+  } else {
+    attributes = {{"mode", std::string("linear")}, {"coordinate_transformation_mode", coordinates}};
+  }
+  if (says("_aa")) {
+    if (call.opset() < 18) call.unsupported("antialias=True needs opset 18 (--opset 18)");
+    attributes.emplace_back("antialias", std::int64_t{1});
+  }
+  return attributes;
+}
+
+/// [C k0 k1, 1, k0, k1]: output channel c k0 k1 + i k1 + j is element (i, j) of the window of
+/// channel c. What a convolution gathers with it, its transpose spreads and adds.
+std::string window_weights(Call& call, std::int64_t channels,
+                           const std::vector<std::int64_t>& kernel, DType dtype) {
+  const std::int64_t window = kernel.at(0) * kernel.at(1);
+  const std::vector<std::int64_t> dims{channels * window, 1, kernel[0], kernel[1]};
+  std::vector<float> values(static_cast<std::size_t>(checked_element_count(dims)), 0.0F);
+  for (std::int64_t row = 0; row < channels * window; ++row)
+    values.at(static_cast<std::size_t>(row * window + row % window)) = 1.0F;
+  return call.cast(call.constant(Tensor::of(dims, values)), DType::kFloat32, dtype);
+}
+
+struct Windows {
+  std::vector<std::int64_t> kernel;
+  Attributes attributes;
+};
+
+Windows windows_of(const Call& call, std::int64_t channels) {
+  const std::vector<std::int64_t> kernel = spread(call.integers("kernel_size"), 2);
+  std::vector<std::int64_t> pads = spread(call.integers("padding"), 2);
+  pads = {pads[0], pads[1], pads[0], pads[1]};
+  return {kernel,
+          {{"kernel_shape", kernel},
+           {"strides", spread(call.integers("stride"), 2)},
+           {"dilations", spread(call.integers("dilation"), 2)},
+           {"pads", pads},
+           {"group", channels}}};
+}
+
+std::int64_t known(const Call& call, const SymExpr& size, const std::string& what) {
+  const auto number = size.integer();
+  if (!number) call.unsupported("the number of " + what + " is not known");
+  return *number;
+}
+
+}  // namespace
+
+void upsample(Call& call) {
+  const Value input = call.tensor(call.given("input") ? "input" : "self");
+  if (input.rank() < 3) throw Error(ErrorCode::kCorrupt, "an image without spatial axes");
+  const std::size_t axes = input.shape.size() - 2;
+  const std::vector<double> scales = usable_scales(call, input, axes);
+  const Attributes attributes = resize_attributes(call);
+  if (scales.empty()) {
+    const std::string sizes = call.symbols().vector_of(call.result().shape);
+    return call.give(call.emit("Resize", {input.name, "", "", sizes}, attributes));
+  }
+  std::vector<float> factors(input.shape.size(), 1.0F);
+  for (std::size_t i = 0; i < axes; ++i) factors.at(i + 2) = static_cast<float>(scales.at(i));
+  const std::string constant =
+      call.constant(Tensor::of({static_cast<std::int64_t>(factors.size())}, factors));
+  call.give(call.emit("Resize", {input.name, "", constant}, attributes));
+}
+
+void grid_sampler(Call& call) {
+  const Value input = call.tensor("input");
+  if (input.rank() != 4 && call.opset() < 20)
+    call.unsupported("sampling of volumes needs opset 20 (--opset 20)");
+  const bool renamed = call.opset() >= 20;
+  const std::array<std::string, 3> modes{renamed ? "linear" : "bilinear", "nearest",
+                                         renamed ? "cubic" : "bicubic"};
+  const std::array<std::string, 3> paddings{"zeros", "border", "reflection"};
+  const std::int64_t mode = call.integer("interpolation_mode");
+  const std::int64_t padding = call.integer("padding_mode");
+  if (mode < 0 || mode > 2 || padding < 0 || padding > 2)
+    throw Error(ErrorCode::kCorrupt, "a mode of sampling that torch does not have");
+  call.give(call.emit("GridSample", {input.name, call.tensor("grid").name},
+                      {{"mode", modes.at(static_cast<std::size_t>(mode))},
+                       {"padding_mode", paddings.at(static_cast<std::size_t>(padding))},
+                       {"align_corners", std::int64_t{call.flag("align_corners")}}}));
+}
+
+/// theta: [N, 2, 3]; the grid [N, H, W, 2] is (x, y, 1) of every pixel's centre times theta^T.
+void affine_grid_generator(Call& call) {
+  const SymShape size = call.sizes("size");
+  if (size.size() != 4) call.unsupported("grids of volumes");
+  const std::int64_t rows = known(call, size[2], "rows");
+  const std::int64_t columns = known(call, size[3], "columns");
+  const bool align = call.flag("align_corners");
+  const auto position = [&](std::int64_t i, std::int64_t count) {
+    if (align)
+      return count > 1 ? -1.0 + 2.0 * static_cast<double>(i) / static_cast<double>(count - 1) : 0.0;
+    return (2.0 * static_cast<double>(i) + 1.0) / static_cast<double>(count) - 1.0;
+  };
+  const std::vector<std::int64_t> dims{rows * columns, 3};
+  std::vector<float> base;
+  base.reserve(static_cast<std::size_t>(checked_element_count(dims)));
+  for (std::int64_t y = 0; y < rows; ++y) {
+    for (std::int64_t x = 0; x < columns; ++x) {
+      base.push_back(static_cast<float>(position(x, columns)));
+      base.push_back(static_cast<float>(position(y, rows)));
+      base.push_back(1.0F);
+    }
+  }
+  const Value theta = call.tensor("theta");
+  const std::string points =
+      call.cast(call.constant(Tensor::of(dims, base)), DType::kFloat32, theta.dtype);
+  const std::string product = call.emit("MatMul", {points, transpose(call, theta.name, {0, 2, 1})});
+  call.give(
+      reshape(call, {product, theta.dtype, {size[0], rows * columns, 2}}, call.result().shape));
+}
+
+void pixel_shuffle(Call& call) {
+  const Value self = call.tensor("self");
+  const bool batched = self.rank() == 4;
+  if (!batched && self.rank() != 3) call.unsupported("images with more than one batch axis");
+  const std::string images = batched ? self.name : unsqueeze(call, self.name, {0});
+  const std::string result =
+      call.emit("DepthToSpace", {images},
+                {{"blocksize", call.integer("upscale_factor")}, {"mode", std::string("CRD")}});
+  call.give(batched ? result : squeeze(call, result, {0}));
+}
+
+/// [N, C, H r, W r] to [N, C, H, r, W, r] to [N, C r r, H, W].
+void pixel_unshuffle(Call& call) {
+  const Value self = call.tensor("self");
+  if (self.rank() != 4) call.unsupported("images without, or with more than, one batch axis");
+  const std::int64_t factor = call.integer("downscale_factor");
+  const SymShape& to = call.result().shape;
+  const SymShape apart{self.shape[0], self.shape[1], to[2], factor, to[3], factor};
+  Value value{reshape(call, self, apart), self.dtype, {}};
+  value.name = transpose(call, value.name, {0, 1, 3, 5, 2, 4});
+  value.shape = {self.shape[0], self.shape[1], factor, factor, to[2], to[3]};
+  call.give(reshape(call, value, to));
+}
+
+/// [N, C, …] to [N, g, C/g, …], exchanged.
+void channel_shuffle(Call& call) {
+  const Value self = call.tensor("self");
+  const std::int64_t groups = call.integer("groups");
+  const std::int64_t channels = known(call, self.shape.at(1), "channels");
+  if (groups < 1 || channels % groups != 0)
+    throw Error(ErrorCode::kCorrupt, "groups that do not divide the channels");
+  SymShape apart = self.shape;
+  apart[1] = channels / groups;
+  apart.insert(apart.begin() + 1, SymExpr(groups));
+  std::vector<std::int64_t> perm{0, 2, 1};
+  for (std::int64_t axis = 3; axis <= self.rank(); ++axis) perm.push_back(axis);
+  Value value{transpose(call, reshape(call, self, apart), perm), self.dtype, std::move(apart)};
+  std::swap(value.shape[1], value.shape[2]);
+  call.give(reshape(call, value, self.shape));
+}
+
+void im2col(Call& call) {
+  const Value self = call.tensor("self");
+  if (self.rank() != 4) call.unsupported("images without a batch axis");
+  const std::int64_t channels = known(call, self.shape[1], "channels");
+  const Windows windows = windows_of(call, channels);
+  const std::string weights = window_weights(call, channels, windows.kernel, self.dtype);
+  const std::string gathered = call.emit("Conv", {self.name, weights}, windows.attributes);
+  call.give(call.emit("Reshape", {gathered, call.ints({0, 0, -1})}));
+}
+
+void col2im(Call& call) {
+  const Value self = call.tensor("self");
+  const SymShape& to = call.result().shape;
+  if (self.rank() != 3) call.unsupported("columns without a batch axis");
+  const std::int64_t channels = known(call, to.at(1), "channels");
+  Windows windows = windows_of(call, channels);
+  // The grid of windows, and what the last of them leaves uncovered.
+  const auto attribute = [&](std::size_t i, std::size_t axis) {
+    return std::get<std::vector<std::int64_t>>(windows.attributes.at(i).second).at(axis);
+  };
+  std::vector<std::int64_t> grid;
+  std::vector<std::int64_t> uncovered;
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    const std::int64_t padded = known(call, to.at(axis + 2), "pixels") + 2 * attribute(3, axis) -
+                                attribute(2, axis) * (windows.kernel[axis] - 1) - 1;
+    grid.push_back(padded / attribute(1, axis) + 1);
+    uncovered.push_back(padded % attribute(1, axis));
+  }
+  windows.attributes.emplace_back("output_padding", uncovered);
+  const std::string weights = window_weights(call, channels, windows.kernel, self.dtype);
+  const std::string images = call.emit("Reshape", {self.name, call.ints({0, 0, grid[0], grid[1]})});
+  call.give(call.emit("ConvTranspose", {images, weights}, windows.attributes));
+}
+
+}  // namespace planish::torch::ops
