@@ -59,11 +59,12 @@ def output_names(result: object, names: Sequence[str] | None) -> tuple[str, ...]
 
 
 def _path_name(path: tuple[object, ...]) -> str | None:
-    """The path to ["scores"] is "scores"; None when a part is a position."""
+    """The path to ["scores"] is "scores", to ["0"] "output_0"; None when a part is a position."""
     parts = []
     for key in path:
         part = key.key if isinstance(key, pytree.MappingKey) else getattr(key, "name", None)
         if not isinstance(part, str):
             return None
         parts.append(part)
-    return ".".join(parts)
+    name = ".".join(parts)
+    return f"output_{name}" if name[:1].isdigit() else name

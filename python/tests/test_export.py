@@ -100,6 +100,14 @@ def test_names_are_those_of_parameters_and_keys_when_not_given(out: Path) -> Non
     assert exported.output_names == ("scaled", "plain")
 
 
+def test_keys_that_are_numbers_are_called_outputs(out: Path) -> None:
+    class Levels(nn.Module):
+        def forward(self, image: Tensor) -> dict[str, Tensor]:
+            return {"0": image + 1, "pool": image * 2}
+
+    assert export(Levels(), images(2), out).output_names == ("output_0", "pool")
+
+
 def test_a_tuple_of_several_needs_names(out: Path) -> None:
     with pytest.raises(ExportError, match=r"2 tensors without names.*output_names=\('output_0', 'output_1'\)"):
         export(Two(), (images(2), images(2)), out)

@@ -7,9 +7,10 @@
 #include <utility>
 
 #include "planish/base/version.h"
-#include "torch/aliases.h"
 #include "torch/examples.h"
+#include "torch/graph_scope.h"
 #include "torch/half.h"
+#include "torch/in_place.h"
 #include "torch/module_paths.h"
 #include "torch/operators.h"
 #include "torch/problems.h"
@@ -48,61 +49,6 @@ std::set<std::string> symbols_of(const std::vector<SymShape>& shapes) {
   return symbols;
 }
 
-/// The values of one graph: the program's, or one inside it.
-class GraphScope : public Scope {
- public:
-  GraphScope(const FxGraph& graph, HalfPolicy half) : graph_(graph), half_(half) {}
-
-  [[nodiscard]] Value tensor(const std::string& name) const override {
-    const auto found = values_.find(name);
-    if (found == values_.end())
-      throw Error(ErrorCode::kCorrupt, "tensor '" + name + "' is used before it is made");
-    const auto spoiled = spoiled_.find(name);
-    if (spoiled != spoiled_.end()) throw Error(ErrorCode::kUnsupported, spoiled->second);
-    if (found->second.name.empty()) {
-      throw Error(ErrorCode::kUnsupported,
-                  "it uses '" + name + "', a result of another operator that is not imported");
-    }
-    return found->second;
-  }
-  [[nodiscard]] Value declared(const std::string& name) const override {
-    const auto found = graph_.tensor_values.find(name);
-    if (found == graph_.tensor_values.end())
-      throw Error(ErrorCode::kCorrupt, "no type is declared for tensor '" + name + "'");
-    return {name, lowered(found->second.dtype), found->second.sizes};
-  }
-  [[nodiscard]] SymExpr size(const std::string& name) const override {
-    const auto found = graph_.sym_values.find(name);
-    if (found == graph_.sym_values.end())
-      throw Error(ErrorCode::kCorrupt, "no value is declared for size '" + name + "'");
-    return found->second;
-  }
-  [[nodiscard]] DType lowered(DType dtype) const override { return lowered_type(dtype, half_); }
-
-  void set(const std::string& name, Value value) {
-    values_.insert_or_assign(name, std::move(value));
-    spoiled_.erase(name);
-  }
-  /// From now on `name` has no value that is known.
-  void spoil(const std::string& name, std::string why) {
-    spoiled_.insert_or_assign(name, std::move(why));
-  }
-  [[nodiscard]] bool is_spoiled(const std::string& name) const { return spoiled_.contains(name); }
-  [[nodiscard]] Aliases& aliases() { return aliases_; }
-  [[nodiscard]] const FxGraph& graph() const { return graph_; }
-  /// A value of the graph around this one: it must not be changed here.
-  void borrow(const std::string& name) { borrowed_.insert(name); }
-  [[nodiscard]] bool is_borrowed(const std::string& name) const { return borrowed_.contains(name); }
-
- private:
-  const FxGraph& graph_;
-  HalfPolicy half_;
-  std::unordered_map<std::string, Value> values_;
-  std::unordered_map<std::string, std::string> spoiled_;
-  std::set<std::string> borrowed_;
-  Aliases aliases_;
-};
-
 class Lowering {
  public:
   Lowering(ExportedProgram program, Archive& archive, const TorchImportConfig& config)
@@ -123,11 +69,6 @@ class Lowering {
   void lower_graph(const FxGraph& graph, GraphScope& scope);
   void lower_node(const FxNode& node, const FxGraph& graph, GraphScope& scope);
   void lower_call(const FxNode& node, const OperatorRow& row, GraphScope& scope);
-  void remember_views(const FxNode& node, const OperatorRow& row,
-                      const std::vector<std::string>& results, GraphScope& scope);
-  void write_through(const std::string& written, GraphScope& scope);
-  void write_back(const Aliases::Link& link, const std::string& view, GraphScope& scope);
-  void view_again(const Aliases::Link& link, const std::string& view, GraphScope& scope);
   void inline_graph(const FxNode& node, GraphScope& scope);
   void poison(const FxNode& node, GraphScope& scope);
   void write_outputs(const GraphScope& scope);
@@ -251,77 +192,7 @@ void Lowering::lower_call(const FxNode& node, const OperatorRow& row, GraphScope
     if (!result.name.empty()) symbols_.learn(result.name, result.shape);
     scope.set(names.at(i++), result);
   }
-  remember_views(node, row, names, scope);
-}
-
-void Lowering::remember_views(const FxNode& node, const OperatorRow& row,
-                              const std::vector<std::string>& results, GraphScope& scope) {
-  const bool in_place = is_in_place(node.target);
-  if ((!in_place && row.write_back == nullptr) || node.inputs.empty() || results.empty()) return;
-  const auto* const self = std::get_if<TensorName>(&node.inputs.front().value);
-  if (self == nullptr) return;
-  if (in_place) {
-    // What was changed is known by its old name too, and by those of its views.
-    scope.set(self->name, scope.tensor(results.front()));
-    scope.aliases().add(results.front(), {self->name, &node, 0, true, Sharing::kShared});
-    return write_through(self->name, scope);
-  }
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const Sharing sharing = sharing_of(node, self->name, results[i], scope.graph());
-    if (sharing != Sharing::kCopied)
-      scope.aliases().add(results[i], {self->name, &node, i, false, sharing});
-  }
-}
-
-/// `written` has a new value: so have what it is a view of, and all other views of that.
-void Lowering::write_through(const std::string& written, GraphScope& scope) {
-  std::set<std::string> current{written};
-  std::string root = written;
-  while (const Aliases::Link* const link = scope.aliases().link_of(root)) {
-    if (!scope.is_spoiled(root)) write_back(*link, root, scope);
-    root = link->of;
-    current.insert(root);
-  }
-  if (scope.is_borrowed(root)) {
-    throw Error(ErrorCode::kUnsupported,
-                "it changes a tensor of the model around it in place (under no_grad or autocast)");
-  }
-  for (const std::string& view : scope.aliases().views_of(root)) {
-    if (!current.contains(view)) view_again(*scope.aliases().link_of(view), view, scope);
-  }
-}
-
-constexpr std::string_view kUnclearView =
-    "it uses a tensor that was changed in place through what reshape, flatten or contiguous made "
-    "of "
-    "it, which is a view or a copy depending on strides; write to a clone() instead";
-
-void Lowering::write_back(const Aliases::Link& link, const std::string& view, GraphScope& scope) {
-  if (link.sharing == Sharing::kUnknown) return scope.spoil(link.of, std::string(kUnclearView));
-  const Value written = scope.tensor(view);
-  Value base = scope.declared(link.of);
-  if (link.in_place) {
-    base.name = written.name;
-  } else {
-    Call call(*link.node, paths_.name_of(*link.node), scope, writer_, symbols_);
-    base.name = find_operator(link.node->target)->write_back(call, written, link.result);
-    call.flush();
-  }
-  scope.set(link.of, std::move(base));
-}
-
-void Lowering::view_again(const Aliases::Link& link, const std::string& view, GraphScope& scope) {
-  if (link.sharing == Sharing::kUnknown || scope.is_spoiled(link.of))
-    return scope.spoil(view, std::string(kUnclearView));
-  Value value = scope.declared(view);
-  if (link.in_place) {
-    value.name = scope.tensor(link.of).name;
-  } else {
-    Call call(*link.node, paths_.name_of(*link.node), scope, writer_, symbols_);
-    find_operator(link.node->target)->build(call);
-    value.name = call.finish().at(link.result).name;
-  }
-  scope.set(view, std::move(value));
+  InPlace(scope, writer_, symbols_, paths_).after_call(node, row, names);
 }
 
 /// A graph that runs as it stands, under a switch that means nothing here (no_grad, autocast).

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "torch/ops_common.h"
 
@@ -66,6 +67,17 @@ Value repeated_heads(Call& call, const Value& value, const SymExpr& heads) {
 }
 
 }  // namespace
+
+std::string product_along(Call& call, const std::string& value, DType dtype, std::int64_t rank,
+                          std::int64_t axis, const Tensor& matrix) {
+  // The axis in question last, where MatMul wants it.
+  std::vector<std::int64_t> perm(static_cast<std::size_t>(rank));
+  std::iota(perm.begin(), perm.end(), std::int64_t{0});
+  std::swap(perm.back(), perm.at(static_cast<std::size_t>(axis)));
+  const std::string factor = call.cast(call.constant(matrix), DType::kFloat32, dtype);
+  const std::string product = call.emit("MatMul", {transpose(call, value, perm), factor});
+  return transpose(call, product, perm);
+}
 
 void linear(Call& call) {
   const Value input = call.tensor("input");

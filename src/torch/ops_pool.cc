@@ -1,11 +1,11 @@
 #include "torch/ops_pool.h"
 
-#include <numeric>
 #include <optional>
 
 #include "planish/base/checked.h"
 #include "planish/base/error.h"
 #include "torch/ops_common.h"
+#include "torch/ops_linear.h"
 
 namespace planish::torch::ops {
 namespace {
@@ -100,15 +100,9 @@ void average_by_matrices(Call& call, const Adaptive& sizes) {
     const auto from = sizes.from[i].integer();
     const auto to = sizes.to[i].integer();
     if (!from || !to) call.unsupported("the size of its input or output is not known");
-    const std::string matrix =
-        call.cast(call.constant(averaging_matrix(*from, *to)), DType::kFloat32, self.dtype);
-    // The axis in question last, where MatMul wants it.
     const std::int64_t axis =
         self.rank() - static_cast<std::int64_t>(sizes.to.size()) + static_cast<std::int64_t>(i);
-    std::vector<std::int64_t> perm(self.shape.size());
-    std::iota(perm.begin(), perm.end(), std::int64_t{0});
-    std::swap(perm.back(), perm.at(static_cast<std::size_t>(axis)));
-    value = transpose(call, call.emit("MatMul", {transpose(call, value, perm), matrix}), perm);
+    value = product_along(call, value, self.dtype, self.rank(), axis, averaging_matrix(*from, *to));
   }
   call.give(value);
 }

@@ -1,11 +1,15 @@
 #include "torch/ops_resize.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "planish/base/checked.h"
 #include "planish/base/error.h"
 #include "torch/ops_common.h"
+#include "torch/ops_linear.h"
 
 namespace planish::torch::ops {
 namespace {
@@ -23,36 +27,41 @@ std::vector<double> scale_factors(const Call& call, std::size_t axes) {
   return scales;
 }
 
-/// Whether ONNX, which multiplies in float32 and rounds down, comes to the same size.
-bool gives_size(const SymExpr& from, const SymExpr& to, double scale) {
+/// A factor with which ONNX comes to the same size; nothing when there is none. It rounds the
+/// product down, in float32 or wider: of a factor that is a little small the next one is taken.
+std::optional<float> usable_scale(const SymExpr& from, const SymExpr& to, double scale) {
   const auto size = from.integer();
   const auto wanted = to.integer();
-  if (!size || !wanted) return true;
-  const float scaled = static_cast<float>(*size) * static_cast<float>(scale);
-  return static_cast<std::int64_t>(std::floor(scaled)) == *wanted;
+  const auto nearest = static_cast<float>(scale);
+  if (!size || !wanted) return nearest;
+  for (const float factor :
+       {nearest, std::nextafter(nearest, std::numeric_limits<float>::infinity())}) {
+    const auto narrow = std::floor(static_cast<float>(*size) * factor);
+    const auto wide = std::floor(static_cast<double>(*size) * static_cast<double>(factor));
+    if (static_cast<std::int64_t>(narrow) == *wanted && static_cast<std::int64_t>(wide) == *wanted)
+      return factor;
+  }
+  return std::nullopt;
 }
 
-/// The factors to write; empty when the sizes say more than they do.
-std::vector<double> usable_scales(const Call& call, const Value& input, std::size_t axes) {
+/// The factors to write, one per axis of the input; empty when the sizes say more than they do.
+std::vector<float> usable_scales(const Call& call, const Value& input, std::size_t axes) {
   const SymShape& to = call.result().shape;
   const std::size_t first = input.shape.size() - axes;
-  std::vector<double> scales = scale_factors(call, axes);
-  const bool given = !scales.empty();
-  if (!given) {
-    for (std::size_t i = first; i < to.size(); ++i) {
-      const auto from = input.shape[i].integer();
-      const auto wanted = to[i].integer();
-      if (!from || !wanted || *from == 0) return {};
-      scales.push_back(static_cast<double>(*wanted) / static_cast<double>(*from));
-    }
-  }
-  for (std::size_t i = 0; i < axes; ++i) {
-    if (gives_size(input.shape[first + i], to[first + i], scales[i])) continue;
-    if (given) {
-      call.unsupported("a scale factor of " + std::to_string(scales[i]) +
+  const std::vector<double> given = scale_factors(call, axes);
+  std::vector<float> scales(first, 1.0F);
+  for (std::size_t i = first; i < to.size(); ++i) {
+    const auto from = input.shape[i].integer();
+    const auto wanted = to[i].integer();
+    if (given.empty() && (!from || !wanted || *from == 0)) return {};
+    const double scale = given.empty() ? static_cast<double>(*wanted) / static_cast<double>(*from)
+                                       : given.at(i - first);
+    const auto usable = usable_scale(input.shape[i], to[i], scale);
+    if (!usable) {
+      call.unsupported("a scale factor of " + std::to_string(scale) +
                        " gives another size in ONNX; pass size= in its place");
     }
-    return {};
+    scales.push_back(*usable);
   }
   return scales;
 }
@@ -74,15 +83,44 @@ Attributes resize_attributes(const Call& call) {
   } else if (says("cubic")) {
     attributes = {{"mode", std::string("cubic")},
                   {"coordinate_transformation_mode", coordinates},
-                  {"cubic_coeff_a", says("_aa") ? -0.5F : -0.75F}};
+                  {"cubic_coeff_a", -0.75F}};
   } else {
     attributes = {{"mode", std::string("linear")}, {"coordinate_transformation_mode", coordinates}};
   }
-  if (says("_aa")) {
-    if (call.opset() < 18) call.unsupported("antialias=True needs opset 18 (--opset 18)");
-    attributes.emplace_back("antialias", std::int64_t{1});
-  }
   return attributes;
+}
+
+/// The kernels of antialiased resizing, as in Pillow: a triangle, or a cubic with a = -0.5.
+double kernel_weight(bool cubic, double x) {
+  x = std::abs(x);
+  if (!cubic) return std::max(1.0 - x, 0.0);
+  constexpr double kA = -0.5;
+  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return (((x - 5.0) * x + 8.0) * x - 4.0) * kA;
+  return 0.0;
+}
+
+/// float32 [from, to]: column i weighs the elements around the centre of output i, by a kernel that
+/// is as wide as `step` elements where they lie closer than the outputs
+/// (_compute_indices_min_size_weights_aa of aten/src/ATen/native/cpu/UpSampleKernel.cpp).
+Tensor antialiasing_matrix(std::int64_t from, std::int64_t to, double step, bool cubic) {
+  const std::vector<std::int64_t> dims{from, to};
+  std::vector<float> values(checked_element_count(dims), 0.0F);
+  const double width = std::max(step, 1.0);
+  const double support = (cubic ? 2.0 : 1.0) * width;
+  for (std::int64_t i = 0; i < to; ++i) {
+    const double centre = step * (static_cast<double>(i) + 0.5);
+    const auto begin = std::max(static_cast<std::int64_t>(centre - support + 0.5), std::int64_t{0});
+    const auto end = std::min(static_cast<std::int64_t>(centre + support + 0.5), from);
+    const auto weight = [&](std::int64_t at) {
+      return kernel_weight(cubic, (static_cast<double>(at) - centre + 0.5) / width);
+    };
+    double sum = 0.0;
+    for (std::int64_t at = begin; at < end; ++at) sum += weight(at);
+    for (std::int64_t at = begin; at < end; ++at)
+      values.at(static_cast<std::size_t>(at * to + i)) = static_cast<float>(weight(at) / sum);
+  }
+  return Tensor::of(dims, values);
 }
 
 /// [C k0 k1, 1, k0, k1]: output channel c k0 k1 + i k1 + j is element (i, j) of the window of
@@ -126,17 +164,34 @@ void upsample(Call& call) {
   const Value input = call.tensor(call.given("input") ? "input" : "self");
   if (input.rank() < 3) throw Error(ErrorCode::kCorrupt, "an image without spatial axes");
   const std::size_t axes = input.shape.size() - 2;
-  const std::vector<double> scales = usable_scales(call, input, axes);
+  const std::vector<float> scales = usable_scales(call, input, axes);
   const Attributes attributes = resize_attributes(call);
   if (scales.empty()) {
     const std::string sizes = call.symbols().vector_of(call.result().shape);
     return call.give(call.emit("Resize", {input.name, "", "", sizes}, attributes));
   }
-  std::vector<float> factors(input.shape.size(), 1.0F);
-  for (std::size_t i = 0; i < axes; ++i) factors.at(i + 2) = static_cast<float>(scales.at(i));
   const std::string constant =
-      call.constant(Tensor::of({static_cast<std::int64_t>(factors.size())}, factors));
+      call.constant(Tensor::of({static_cast<std::int64_t>(scales.size())}, scales));
   call.give(call.emit("Resize", {input.name, "", constant}, attributes));
+}
+
+/// A product with a matrix for each axis: ONNX Runtime's Resize weighs otherwise.
+void upsample_antialiased(Call& call) {
+  const Value input = call.tensor(call.given("input") ? "input" : "self");
+  const bool cubic = call.node().target.find("cubic") != std::string::npos;
+  const bool align = call.flag("align_corners", false);
+  const std::vector<double> given = scale_factors(call, 2);
+  std::string value = input.name;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::int64_t from = known(call, input.shape.at(i + 2), "pixels");
+    const std::int64_t to = known(call, call.result().shape.at(i + 2), "pixels");
+    double step = static_cast<double>(from) / static_cast<double>(to);
+    if (align) step = to > 1 ? static_cast<double>(from - 1) / static_cast<double>(to - 1) : 0.0;
+    if (!align && !given.empty()) step = 1.0 / given[i];
+    value = product_along(call, value, input.dtype, input.rank(), static_cast<std::int64_t>(i) + 2,
+                          antialiasing_matrix(from, to, step, cubic));
+  }
+  call.give(value);
 }
 
 void grid_sampler(Call& call) {

@@ -6,6 +6,7 @@
 namespace planish::torch::ops {
 
 void upsample(Call& call);  // every mode, 1d to 3d
+void upsample_antialiased(Call& call);
 void grid_sampler(Call& call);
 void affine_grid_generator(Call& call);
 void pixel_shuffle(Call& call);

@@ -46,7 +46,8 @@ class NotKnown(nn.Module):
 
 
 class Refused(nn.Module):
-    """Two operators that are not known, one of them twice, and a dropout that stays active."""
+    """Two operators that are not known, one of them twice; a tensor that is changed through what may be a view or
+    a copy of it; and a dropout that stays active."""
 
     def __init__(self):
         super().__init__()
@@ -54,7 +55,9 @@ class Refused(nn.Module):
         self.second = NotKnown()
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(torch.digamma(self.second(self.first(x))), training=True)
+        y = x + 1
+        y.t().reshape(-1).add_(1.0)
+        return nn.functional.dropout(torch.digamma(self.second(self.first(y * 2))), training=True)
 
 
 def without_local_paths(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:

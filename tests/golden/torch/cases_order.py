@@ -17,6 +17,6 @@ CASES = {
     "max_min_along": case(lambda x, i: (*x.max(1), *x.min(-1, keepdim=True), *i.max(0)[:1], torch.max(x, x[:1]), torch.min(x, x[:1])), X, I),
     "topk": case(lambda x: (*x.topk(2), *x.topk(2, 1, largest=False)), X),
     "topk_dynamic": Case(Call(lambda x: tuple(x.topk(x.shape[1] - 1, 1))), (floats(2, 6),), (({1: Dim("length", min=4, max=32)},),), ((floats(2, 9),),)),
-    "sort": case(lambda x, i: (*x.sort(), *x.sort(1, descending=True), *i.sort(-1, stable=True), x.argsort(-1), i.argsort(dim=1, stable=True)), X, I),
+    "sort": case(lambda x, i: (*x.sort(), *x.sort(1, descending=True), *i.sort(dim=-1, stable=True), x.argsort(-1), i.argsort(dim=1, stable=True)), X, I),
     "cumsum": case(lambda x, i, m: (x.cumsum(1), i.cumsum(-1), m.cumsum(1)), X, I, M),
 }
