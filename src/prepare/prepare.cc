@@ -12,7 +12,10 @@
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/base/parallel.h"
+#include "planish/graph/bodies.h"
 #include "planish/graph/graph_index.h"
+#include "planish/optimize/raise_opset.h"
+#include "planish/optimize/run_pass.h"
 #include "planish/runtime/session.h"
 #include "planish/runtime/value_types.h"
 
@@ -39,9 +42,9 @@ std::vector<Tensor> evaluate_plain(const Model& model) {
 
 void require_known_passes(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (find_pass(name) != nullptr) continue;
-    std::string known;
-    for (const Pass& pass : kPasses) known += (known.empty() ? "" : ", ") + std::string(pass.name);
+    if (find_pass(name) != nullptr || name == kRaiseOpset.name) continue;
+    std::string known(kRaiseOpset.name);
+    for (const Pass& pass : kPasses) known += ", " + std::string(pass.name);
     throw Error(ErrorCode::kInvalidArgument,
                 "no pass is called '" + name + "'; there are " + known);
   }
@@ -59,11 +62,9 @@ class Preparation {
     optimize_.input_defaults = config.input_defaults;
     optimize_.max_folded_bytes = config.max_folded_bytes;
     for (const Pass& pass : kPasses) {
-      if (std::ranges::find(config.skip, pass.name) != config.skip.end()) continue;
-      passes_.push_back(&pass);
-      outcomes_.push_back(
-          PassOutcome{.report = {.pass = std::string(pass.name)},
-                      .tolerance = allowed_error(pass.tolerance, reference_.rounding_effect)});
+      add(pass);
+      // Functions are inlined by the opset that they were written for.
+      if (pass.run == inline_functions) add(kRaiseOpset);
     }
   }
 
@@ -95,11 +96,19 @@ class Preparation {
   }
 
  private:
+  void add(const Pass& pass) {
+    if (std::ranges::find(config_.skip, pass.name) != config_.skip.end()) return;
+    passes_.push_back(&pass);
+    outcomes_.push_back(
+        PassOutcome{.report = {.pass = std::string(pass.name)},
+                    .tolerance = allowed_error(pass.tolerance, reference_.rounding_effect)});
+  }
+
   /// One pass, kept or undone. Says whether it changed the model.
   bool step(const Pass& pass, PassOutcome& outcome) {
     if (outcome.undone) return false;
     Model next = model_;  // copies share the weights
-    PassReport report = pass.run(next, optimize_);
+    PassReport report = run_pass(pass, next, optimize_);
     if (report.changes == 0) return false;
     outcome.report.changes += report.changes;
     std::ranges::move(report.details, std::back_inserter(outcome.report.details));
@@ -149,8 +158,11 @@ Reference first_run_of(const Reference& all) {
 std::vector<std::string> notes_on(const Model& model) {
   std::vector<std::string> notes;
   if (const auto opset = model.opset(); opset < kPerChannelOpset) {
-    notes.push_back("opset " + std::to_string(opset) + ": per-channel QuantizeLinear needs opset " +
-                    std::to_string(kPerChannelOpset));
+    const auto obstacle = opset_obstacle(model);
+    notes.push_back("opset " + std::to_string(opset) + " stays" +
+                    (obstacle ? " for " + *obstacle : "") +
+                    ": per-channel QuantizeLinear needs opset " + std::to_string(kPerChannelOpset) +
+                    "; export the model again with it, or quantize per tensor");
   }
   const auto count = [&](auto matches) {
     return std::ranges::count_if(model.graph.nodes, matches);
@@ -161,25 +173,12 @@ std::vector<std::string> notes_on(const Model& model) {
   add(count([](const Node& node) { return node.is("BatchNormalization"); }),
       " BatchNormalization stay: no Conv, ConvTranspose, Gemm or MatMul of constant weights and "
       "with no other reader stands before them");
-  add(count([](const Node& node) { return node.is("If") || node.is("Loop") || node.is("Scan"); }),
-      " If, Loop or Scan stay: what is inside them is not prepared");
   add(static_cast<std::ptrdiff_t>(model.functions.size()),
       " functions stay: written for other opsets than the model's");
   return notes;
 }
 
-Json error_json(const std::optional<double>& error) {
-  if (!error) return nullptr;
-  return std::isfinite(*error) ? Json(*error) : Json("infinite");  // JSON has no infinity
-}
-
-}  // namespace
-
-void write_value_types(Model& model) {
-  Model bare = model;
-  bare.graph.values.clear();
-  const ValueTypes inferred = infer_value_types(bare);
-  Graph& graph = model.graph;
+void write_types(Graph& graph, const ValueTypes& inferred) {
   std::unordered_set<std::string> done;
   for (const ValueInfo& output : graph.outputs) done.insert(output.name);
   std::erase_if(graph.values, [&](ValueInfo& value) {
@@ -202,6 +201,33 @@ void write_value_types(Model& model) {
     const bool untyped = std::holds_alternative<std::monostate>(output.type.type);
     const auto found = inferred.find(output.name);
     if (untyped && found != inferred.end()) output.type = found->second;
+  }
+}
+
+Json error_json(const std::optional<double>& error) {
+  if (!error) return nullptr;
+  return std::isfinite(*error) ? Json(*error) : Json("infinite");  // JSON has no infinity
+}
+
+}  // namespace
+
+void write_value_types(Model& model) {
+  Model bare = model;
+  bare.graph.values.clear();
+  write_types(model.graph, infer_value_types(bare));
+  const std::vector<BodyPlace> places = bodies_of(model.graph);
+  if (places.empty()) return;
+  const Model around = model;
+  const GraphIndex index(around.graph);
+  for (const BodyPlace& place : places) {
+    Model body = open_body(around, index, place);
+    try {
+      write_value_types(body);
+    } catch (const Error& failure) {
+      if (failure.code() == ErrorCode::kUnavailable) throw;
+      continue;  // an input without a type: nothing can be inferred behind it
+    }
+    close_body(model, place, std::move(body));
   }
 }
 

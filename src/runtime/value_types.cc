@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "planish/base/error.h"
-#include "planish/graph/graph_index.h"
 #include "planish/runtime/session.h"
 
 namespace planish {
@@ -54,32 +53,12 @@ void show_values(Graph& graph) {
   }
 }
 
-// Values of bodies by name. Sibling bodies may have the same names: where the types differ, neither
-// is taken. A name of the main graph is the main graph's.
-void add_body_types(const Graph& main, ValueTypes& types) {
-  ValueTypes inside;
-  std::unordered_set<std::string> ambiguous;
-  for_each_graph(main, [&](const Graph& graph) {
-    if (&graph == &main) return;
-    for (const auto* infos : {&graph.inputs, &graph.outputs, &graph.values}) {
-      for (const ValueInfo& info : *infos) {
-        if (std::holds_alternative<std::monostate>(info.type.type)) continue;
-        const auto [known, is_new] = inside.try_emplace(info.name, info.type);
-        if (!is_new && !(known->second == info.type)) ambiguous.insert(info.name);
-      }
-    }
-  });
-  for (const std::string& name : ambiguous) inside.erase(name);
-  types.merge(inside);
-}
-
 ValueTypes types_of(Model shown) {
   const Model inferred = optimized_model(std::move(shown), GraphOptimization::kNone);
   ValueTypes types;
   for (const ValueInfo& value : inferred.graph.outputs) {
     if (!std::holds_alternative<std::monostate>(value.type.type)) types[value.name] = value.type;
   }
-  add_body_types(inferred.graph, types);
   return types;
 }
 

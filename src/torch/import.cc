@@ -1,11 +1,13 @@
 #include "planish/torch/import.h"
 
+#include <algorithm>
+
 #include "planish/archive/zip.h"
 #include "planish/base/error.h"
 #include "planish/base/file.h"
 #include "torch/archive.h"
 #include "torch/lowering.h"
-#include "torch/other_files.h"
+#include "torch/operators.h"
 
 namespace planish {
 
@@ -21,9 +23,8 @@ TorchImportConfig with_names_of(const torch::Archive& archive, TorchImportConfig
 
 }  // namespace
 
-bool is_torch_file(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  return is_zip(file->bytes()) || !torch::kind_of_weights(file->bytes()).empty();
+bool is_torch_archive(const std::filesystem::path& path) {
+  return is_zip(MappedFile::open(path)->bytes());
 }
 
 TorchImport import_torch_export(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <span>
 
@@ -12,12 +11,10 @@
 namespace planish::torch {
 
 /// The tensor that `meta` describes within `storage`, which `owner` keeps alive. It views the
-/// storage when its elements lie there in row-major order; else it is copied into that order. First
-/// `allow` is told how many bytes the tensor has; it throws to refuse.
+/// storage when its elements lie there in row-major order; else it is copied into that order.
 /// @throws Error(kCorrupt) when sizes or strides are negative or symbolic, or reach beyond the
-///   storage; what `allow` throws.
+///   storage; Error(kExhausted) when far more elements are claimed than are stored.
 Tensor strided_tensor(const TensorMeta& meta, std::span<const std::byte> storage,
-                      const std::shared_ptr<const void>& owner,
-                      const std::function<void(std::size_t bytes)>& allow);
+                      const std::shared_ptr<const void>& owner);
 
 }  // namespace planish::torch

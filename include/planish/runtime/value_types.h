@@ -10,11 +10,11 @@ namespace planish {
 
 using ValueTypes = std::unordered_map<std::string, ValueType>;
 
-/// What ONNX Runtime infers for inputs, initializers and what nodes make, also those in bodies.
+/// What ONNX Runtime infers for each value of the main graph: inputs, initializers, node outputs.
 ///
 /// Large weights are not handed over (only their types are), so this takes no memory for them.
-/// Absent are values whose type it does not infer (of custom operators), those in functions, and
-/// names of several types in several bodies. A tensor type without a shape: of unknown rank.
+/// Absent are values whose type ONNX Runtime does not infer (outputs of custom operators), and the
+/// values inside subgraphs and functions. A tensor type without a shape is one of unknown rank.
 /// @throws Error as open_session.
 ValueTypes infer_value_types(const Model& model);
 

@@ -166,14 +166,6 @@ TEST(Prepare, APassThatMissesItsToleranceIsAnErrorWhenAskedFor) {
   }
 }
 
-TEST(Prepare, NotesThatPerChannelNeedsANewerOpset) {
-  const auto notes_at = [](std::int64_t opset) {
-    return prepare(conv_identity_batch_norm(opset), {.verify = Verify::kOff}).report.notes;
-  };
-  EXPECT_THAT(notes_at(12), ::testing::Contains(HasSubstr("opset 12")));
-  EXPECT_THAT(notes_at(13), IsEmpty());
-}
-
 TEST(Prepare, NodesOutOfOrderAreSortedAndCyclesRefused) {
   Model model = conv_identity_batch_norm();
   std::ranges::reverse(model.graph.nodes);
