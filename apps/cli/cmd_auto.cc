@@ -21,6 +21,7 @@ struct Options {
   std::string output;
   std::string budget;
   std::vector<std::string> engines{"cpu"};
+  bool no_remedies = false;
   AutoConfig config;
   MethodOptions ranges{AutoConfig{}.calibration_method};
   DataOptions samples;
@@ -125,6 +126,7 @@ int run(Options& options, const Context& context) {
   config.calibration_method = options.ranges.method();
   config.range_options = options.ranges.ranges;
   config.target = options.target.target();
+  config.remedies = !options.no_remedies;
   if (!options.eval_data.empty()) config.eval_data = options.eval_data;
   if (!options.labels.empty()) config.labels = options.labels;
   if (!options.budget.empty()) config.budget_seconds = parse_duration(options.budget);
@@ -192,9 +194,9 @@ Command auto_command() {
         app.add_option("--budget", options->budget,
                        "No new candidate is begun after this: 90s, 10m, 1h")
             ->default_str("10m");
-        app.add_flag("!--no-remedies", config.remedies,
-                     "Do not try adaptive rounding, bias correction and equalization, which take "
-                     "passes over the samples");
+        app.add_flag("--no-remedies", options->no_remedies,
+                     "Do not try what wins accuracy back (rounding by layers' outputs, bias "
+                     "correction, equalization, smoothing): it takes passes over the samples");
         app.add_option("--engine", options->engines, "Engines to measure: cpu")
             ->delimiter(',')
             ->capture_default_str();

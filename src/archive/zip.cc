@@ -19,6 +19,7 @@ constexpr std::uint64_t kCentralHeader = 0x02014b50;
 constexpr std::uint64_t kEnd = 0x06054b50;
 constexpr std::uint64_t kEnd64 = 0x06064b50;
 constexpr std::uint64_t kEnd64Locator = 0x07064b50;
+constexpr std::size_t kLocalHeaderBytes = 30;
 constexpr std::size_t kEndBytes = 22;
 constexpr std::size_t kEnd64LocatorBytes = 20;
 constexpr std::size_t kMaxCommentBytes = 0xffff;
@@ -80,6 +81,22 @@ class DirectoryReader {
                   std::string(what_) + ": '" + member.name + "' is encrypted");
     }
     return member;
+  }
+
+  /// Members that share bytes are how a small archive claims to be a large one.
+  void set_ends(std::vector<ZipMember>& members, std::uint64_t directory) const {
+    std::vector<ZipMember*> in_order;
+    for (ZipMember& member : members) in_order.push_back(&member);
+    std::ranges::stable_sort(in_order, {}, &ZipMember::header_offset);
+    for (std::size_t i = 0; i < in_order.size(); ++i) {
+      ZipMember& member = *in_order[i];
+      const bool last = i + 1 == in_order.size();
+      member.end_offset = last ? directory : in_order[i + 1]->header_offset;
+      const std::uint64_t least = checked_add(member.packed_bytes, kLocalHeaderBytes);
+      if (checked_add(member.header_offset, least) <= member.end_offset) continue;
+      corrupt("'" + member.name + "' overlaps " +
+              (last ? "the directory" : "'" + in_order[i + 1]->name + "'"));
+    }
   }
 
  private:
@@ -173,14 +190,11 @@ ZipArchive::ZipArchive(std::span<const std::byte> zip, std::string_view what,
   }
   ByteReader reader = directory_reader.reader_at(directory.offset);
   std::uint64_t total = 0;
-  std::uint64_t total_packed = 0;
   for (std::uint64_t i = 0; i < directory.members; ++i) {
     members_.push_back(directory_reader.read_central_header(reader));
     total = checked_add(total, members_.back().bytes);
-    total_packed = checked_add(total_packed, members_.back().packed_bytes);
   }
-  // Members that share bytes are how a small archive claims to be a large one.
-  if (total_packed > zip_.size()) directory_reader.corrupt("its members overlap");
+  directory_reader.set_ends(members_, directory.offset);
   if (total > limits.max_bytes) {
     throw Error(ErrorCode::kExhausted, what_ + " unpacks to " + std::to_string(total) +
                                            " bytes; at most " + std::to_string(limits.max_bytes) +
@@ -201,10 +215,15 @@ std::span<const std::byte> ZipArchive::packed(const ZipMember& member) const {
   reader.take(2 + 2 + 2 + 4 + 4 + 4 + 4);  // version, flags, method, time, CRC-32, sizes
   const std::uint64_t name_bytes = reader.take_integer(2);
   const std::uint64_t extra_bytes = reader.take_integer(2);
-  reader.take(name_bytes + extra_bytes);
+  if (reader.take_text(name_bytes) != member.name)
+    directory_reader.corrupt("'" + member.name + "' is not where the directory says");
+  reader.take(extra_bytes);
   if (member.stored() && member.packed_bytes != member.bytes)
     directory_reader.corrupt("'" + member.name + "' is stored with two sizes");
-  return reader.take(member.packed_bytes);
+  const std::span<const std::byte> content = reader.take(member.packed_bytes);
+  if (reader.left() < zip_.size() - member.end_offset)
+    directory_reader.corrupt("'" + member.name + "' overlaps what follows it");
+  return content;
 }
 
 void ZipArchive::check_crc(const ZipMember& member, std::span<const std::byte> content) const {

@@ -116,19 +116,18 @@ Imported import_onnx(const std::filesystem::path& path, const ImportConfig& conf
 }  // namespace
 
 Model load_any_model(const std::filesystem::path& path) {
-  return is_torch_archive(path) ? import_torch_export(path).model : load_model(path);
+  return is_torch_file(path) ? import_torch_export(path).model : load_model(path);
 }
 
 std::unique_ptr<Session> open_any_session(const std::filesystem::path& path,
                                           const SessionConfig& config) {
   // ONNX Runtime reads its own files itself, with the weights mapped.
-  if (!is_torch_archive(path)) return open_session(path, config);
+  if (!is_torch_file(path)) return open_session(path, config);
   return open_session(import_torch_export(path).model, config);
 }
 
 Imported import_model(const std::filesystem::path& path, const ImportConfig& config) {
-  Imported imported =
-      is_torch_archive(path) ? import_torch(path, config) : import_onnx(path, config);
+  Imported imported = is_torch_file(path) ? import_torch(path, config) : import_onnx(path, config);
   ImportReport& report = imported.report;
   report.nodes = imported.model.graph.nodes.size();
   report.tolerance = config.tolerance;

@@ -7,18 +7,22 @@
 
 #include "planish/base/error.h"
 #include "torch/json_reader.h"
-#include "torch/recipe.h"
+#include "torch/other_files.h"
+#include "torch/printable.h"
 #include "torch/strided.h"
 
 namespace planish::torch {
 namespace {
 
-// Weights are viewed where they lie, so their size costs nothing; what is unpacked is bounded by
-// text() and content().
+// Weights are viewed where they lie, so their size costs nothing; what takes memory beyond the size
+// of the archive is bounded by text() and grow().
 constexpr ZipLimits kZipLimits{.max_bytes = std::uint64_t{1} << 44,
                                .max_members = std::size_t{1} << 20};
-constexpr std::uint64_t kMaxTextBytes = std::uint64_t{1} << 30;
-constexpr std::uint64_t kMaxUnpackedBytes = std::uint64_t{16} << 30;
+// The graph of a model of thousands of layers has a tenth of this.
+constexpr std::uint64_t kMaxTextBytes = std::uint64_t{256} << 20;
+// What weights may take together beyond twice the size of the archive: torch.export.save stores
+// without compression, and few weights share or repeat their elements.
+constexpr std::uint64_t kSpareBytes = std::uint64_t{256} << 20;
 
 constexpr std::string_view kWeights = "data/weights/";
 constexpr std::string_view kConstants = "data/constants/";
@@ -34,13 +38,19 @@ std::string root_of(const ZipArchive& zip) {
 }  // namespace
 
 Archive::Archive(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
-    : owner_(std::move(owner)), zip_(bytes, "PyTorch archive", kZipLimits), root_(root_of(zip_)) {
-  for (const ZipMember& member : zip_.members()) members_.emplace(member.name, &member);
+    : owner_(std::move(owner)),
+      zip_(refuse_other_files(bytes), "PyTorch archive", kZipLimits),
+      root_(root_of(zip_)),
+      growth_left_(bytes.size() + kSpareBytes) {
+  for (const ZipMember& member : zip_.members()) {
+    if (!members_.emplace(member.name, &member).second)
+      throw Error(ErrorCode::kCorrupt, "two members are called '" + printable(member.name) + "'");
+  }
   refuse_other_archives();
   const std::string byte_order = text("byteorder");
   if (byte_order != "little") {
     throw Error(ErrorCode::kUnsupported,
-                "weights in byte order '" + byte_order.substr(0, 20) + "'; expected little");
+                "weights in byte order '" + printable(byte_order) + "'; expected little");
   }
 }
 
@@ -55,30 +65,30 @@ void Archive::refuse_other_archives() const {
       return member.name.starts_with(root_ + std::string(path));
     });
   };
-  const auto refuse = [](const std::string& kind) {
-    throw Error(ErrorCode::kUnsupported, kind + "\n" + std::string(kExportRecipe));
-  };
   if (has("archive_format")) {
-    if (text("archive_format") != "pt2") refuse("is an archive of an unknown format of PyTorch.");
+    if (text("archive_format") != "pt2")
+      refuse_with_recipe("is an archive of an unknown format of PyTorch.");
     if (has_folder("models/")) return;
     if (has_folder("data/aotinductor/")) {
-      refuse("holds a program that AOTInductor compiled, not its graph. Save the graph instead:");
+      refuse_with_recipe(
+          "holds a program that AOTInductor compiled, not its graph. Save the graph instead:");
     }
     throw Error(ErrorCode::kCorrupt, "archive of torch.export without a program: no 'models/'");
   }
   if (has("serialized_exported_program.json")) {
-    refuse(
+    refuse_with_recipe(
         "was saved by torch.export of torch 2.7 or older. Save it again with torch 2.8 or newer:");
   }
   if (has("constants.pkl") || has_folder("code/")) {
-    refuse("is TorchScript (torch.jit), which PyTorch has deprecated. Export the model instead:");
+    refuse_with_recipe(
+        "is TorchScript (torch.jit), which PyTorch has deprecated. Export the model instead:");
   }
   if (has("data.pkl")) {
-    refuse(
+    refuse_with_recipe(
         "is what torch.save writes: weights or a pickled module, without a graph. Export the model "
-        "instead:");
+        "instead, after model.load_state_dict(torch.load(...)):");
   }
-  refuse("is a zip archive that PyTorch did not write. A model is saved so:");
+  refuse_with_recipe("is a zip archive that PyTorch did not write. A model is saved so:");
 }
 
 const ZipMember* Archive::find(const std::string& path) const {
@@ -88,7 +98,7 @@ const ZipMember* Archive::find(const std::string& path) const {
 
 std::string Archive::text(const std::string& path) const {
   const ZipMember* const member = find(path);
-  if (member == nullptr) throw Error(ErrorCode::kCorrupt, "'" + path + "' is missing");
+  if (member == nullptr) throw Error(ErrorCode::kCorrupt, "'" + printable(path) + "' is missing");
   if (member->bytes > kMaxTextBytes) {
     throw Error(ErrorCode::kExhausted, "'" + path + "' of " + std::to_string(member->bytes) +
                                            " bytes; at most " + std::to_string(kMaxTextBytes) +
@@ -111,10 +121,12 @@ std::string Archive::model_name(const std::string& wanted) const {
   if (wanted.empty() && names.size() == 1) return names.front();
   if (std::ranges::find(names, wanted) != names.end()) return wanted;
   std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
+  for (const std::string& name : names)
+    list += (list.empty() ? "'" : ", '") + printable(name) + "'";
   throw Error(ErrorCode::kInvalidArgument,
-              wanted.empty() ? "the archive holds several programs: " + list + "; name one"
-                             : "no program '" + wanted + "' in the archive; it holds " + list);
+              wanted.empty()
+                  ? "the archive holds several programs: " + list + "; name one (--program)"
+                  : "no program '" + wanted + "' in the archive; it holds " + list);
 }
 
 ExportedProgram Archive::program(const std::string& name) {
@@ -132,7 +144,8 @@ std::optional<ArchiveNames> Archive::names() const {
     const JsonMap json = parse_json_map(text(path));
     const auto list = [&](const char* key) {
       std::vector<std::string> names;
-      for (const JsonMap& name : array_member(json, key)) names.push_back(text_of(name, key));
+      for (const JsonMap& name : array_member(json, key))
+        names.push_back(checked_name(text_of(name, key)));
       return names;
     };
     return ArchiveNames{list("inputs"), list("outputs")};
@@ -150,27 +163,42 @@ void Archive::read_payloads(const std::string& model, const char* folder) {
   });
 }
 
-const Archive::Content& Archive::content(const std::string& path) {
+void Archive::grow(std::uint64_t made, std::uint64_t& stored) {
+  const std::uint64_t covered = std::min(made, stored);
+  stored -= covered;
+  if (made - covered > growth_left_) {
+    throw Error(
+        ErrorCode::kExhausted,
+        "the weights take far more memory than the archive has bytes: they are compressed, "
+        "or share or repeat their elements; torch.export.save does not write such archives");
+  }
+  growth_left_ -= made - covered;
+}
+
+Archive::Content& Archive::content(const std::string& path) {
   const auto known = contents_.find(path);
   if (known != contents_.end()) return known->second;
   const ZipMember* const member = find(path);
-  if (member == nullptr) throw Error(ErrorCode::kCorrupt, "'" + path + "' is missing");
+  if (member == nullptr) throw Error(ErrorCode::kCorrupt, "'" + printable(path) + "' is missing");
   Content content;
   if (member->stored()) {
-    content = {zip_.view(*member), owner_};
+    content.bytes = zip_.view(*member);
+    content.owner = owner_;
   } else {
-    if (member->bytes > kMaxUnpackedBytes)
-      throw Error(ErrorCode::kExhausted, "'" + path + "' unpacks to more than 16 GB");
+    std::uint64_t packed = member->packed_bytes;
+    grow(member->bytes, packed);
     const auto unpacked = std::make_shared<const std::string>(zip_.extract(*member));
-    content = {std::as_bytes(std::span(*unpacked)), unpacked};
+    content.bytes = std::as_bytes(std::span(*unpacked));
+    content.owner = unpacked;
   }
+  content.unused = content.bytes.size();
   return contents_.emplace(path, std::move(content)).first->second;
 }
 
 std::optional<Tensor> Archive::tensor(const std::string& fqn) {
   const auto found = payloads_.find(fqn);
   if (found == payloads_.end()) return std::nullopt;
-  return in_context("'" + fqn + "'", [&] {
+  return in_context("'" + printable(fqn) + "'", [&] {
     const auto& [folder, payload] = found->second;
     if (payload.use_pickle || !payload.meta) {
       throw Error(ErrorCode::kUnsupported,
@@ -181,8 +209,9 @@ std::optional<Tensor> Archive::tensor(const std::string& fqn) {
     for (const auto& [path, meta, tensor] : tensors_[payload.path_name]) {
       if (path == folder && meta == *payload.meta) return tensor;
     }
-    const Content& stored = content(folder + payload.path_name);
-    Tensor tensor = strided_tensor(*payload.meta, stored.bytes, stored.owner);
+    Content& stored = content(folder + payload.path_name);
+    Tensor tensor = strided_tensor(*payload.meta, stored.bytes, stored.owner,
+                                   [&](std::size_t bytes) { grow(bytes, stored.unused); });
     tensors_[payload.path_name].emplace_back(folder, *payload.meta, tensor);
     return tensor;
   });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,13 +43,15 @@ class Archive {
   /// The weight, buffer or constant of that fully qualified name; nothing when the archive has
   /// none. It views the mapped file when it is stored row-major.
   /// @throws Error(kCorrupt) when the bytes do not agree with the declared sizes or checksum;
-  ///   Error(kUnsupported) for pickled tensor subclasses.
+  ///   Error(kUnsupported) for pickled tensor subclasses; Error(kExhausted) when far more is made
+  ///   of an archive than it stores.
   [[nodiscard]] std::optional<Tensor> tensor(const std::string& fqn);
 
  private:
   struct Content {
     std::span<const std::byte> bytes;
     std::shared_ptr<const void> owner;
+    std::uint64_t unused = 0;  // bytes that no weight has used yet
   };
 
   void refuse_other_archives() const;
@@ -56,12 +59,16 @@ class Archive {
   [[nodiscard]] std::string text(const std::string& path) const;
   [[nodiscard]] std::string model_name(const std::string& wanted) const;
   void read_payloads(const std::string& model, const char* folder);
-  const Content& content(const std::string& path);
+  Content& content(const std::string& path);
+  /// Counts `made` bytes against the `stored` ones that they are made of, and what they are more
+  /// against the whole archive's allowance. @throws Error(kExhausted) when that is used up.
+  void grow(std::uint64_t made, std::uint64_t& stored);
 
   std::shared_ptr<const void> owner_;
   ZipArchive zip_;
   std::unordered_map<std::string_view, const ZipMember*> members_;
   std::string root_;                                                           // "resnet18/"
+  std::uint64_t growth_left_;                                                  // bytes
   std::unordered_map<std::string, std::pair<std::string, Payload>> payloads_;  // fqn: folder, where
   std::unordered_map<std::string, Content> contents_;  // by path: checked once
   // By path_name: folder, view, what was made of it.

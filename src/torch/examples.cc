@@ -1,6 +1,7 @@
 #include "torch/examples.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -56,7 +57,10 @@ std::optional<ExampleSizes> example(std::string what, const SignatureShapes& sha
 
 /// A size within the limits that is not the one of the export; nothing when there is none.
 std::optional<std::int64_t> other_size(std::int64_t exported, const OpenDim& dim) {
-  for (const std::int64_t size : {std::int64_t{1}, exported + 1, exported - 1}) {
+  // (A size of 2^63 - 1 has none above it.)
+  const std::int64_t above =
+      exported + (exported < std::numeric_limits<std::int64_t>::max() ? 1 : 0);
+  for (const std::int64_t size : {std::int64_t{1}, above, exported - 1}) {
     const std::int64_t allowed = clamped(size, dim);
     if (allowed != exported) return allowed;
   }

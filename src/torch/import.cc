@@ -1,13 +1,11 @@
 #include "planish/torch/import.h"
 
-#include <algorithm>
-
 #include "planish/archive/zip.h"
 #include "planish/base/error.h"
 #include "planish/base/file.h"
 #include "torch/archive.h"
 #include "torch/lowering.h"
-#include "torch/operators.h"
+#include "torch/other_files.h"
 
 namespace planish {
 
@@ -23,8 +21,9 @@ TorchImportConfig with_names_of(const torch::Archive& archive, TorchImportConfig
 
 }  // namespace
 
-bool is_torch_archive(const std::filesystem::path& path) {
-  return is_zip(MappedFile::open(path)->bytes());
+bool is_torch_file(const std::filesystem::path& path) {
+  const auto file = MappedFile::open(path);
+  return is_zip(file->bytes()) || !torch::kind_of_weights(file->bytes()).empty();
 }
 
 TorchImport import_torch_export(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,

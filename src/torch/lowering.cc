@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 
@@ -183,7 +184,12 @@ void Lowering::poison(const FxNode& node, GraphScope& scope) {
 
 void Lowering::lower_call(const FxNode& node, const OperatorRow& row, GraphScope& scope) {
   Call call(node, paths_.name_of(node), scope, writer_, symbols_);
-  row.build(call);
+  try {
+    row.build(call);
+  } catch (const std::out_of_range&) {
+    // Builders take axes and items of lists with at(): the check is there.
+    throw Error(ErrorCode::kCorrupt, "its arguments have fewer axes or items than it needs");
+  }
   const std::vector<Value>& results = call.finish();
   const std::vector<std::string> names = tensor_names(node.outputs);
   std::size_t i = 0;

@@ -48,9 +48,11 @@ std::string causal_mask(Call& call, const SymExpr& rows, const SymExpr& columns)
 /// Keys and values of grouped-query attention, repeated for the queries' heads.
 Value repeated_heads(Call& call, const Value& value, const SymExpr& heads) {
   const std::size_t axis = value.shape.size() - 3;
-  const auto have = value.shape[axis].integer();
+  const auto have = value.shape.at(axis).integer();
   const auto want = heads.integer();
   if (!have || !want || *have == *want) return value;
+  if (*have == 0 || *want % *have != 0)
+    call.unsupported("its heads of queries are no multiple of those of keys");
   // [..., G, L, E] to [..., G, 1, L, E], repeated, to [..., H, L, E].
   Value repeated = value;
   repeated.shape.insert(repeated.shape.begin() + static_cast<std::ptrdiff_t>(axis) + 1, SymExpr(1));
@@ -153,7 +155,7 @@ void scaled_dot_product_attention(Call& call) {
     key = repeated_heads(call, key, heads);
     value = repeated_heads(call, value, heads);
   }
-  const auto width = query.shape.back().integer();
+  const auto width = query.shape.at(query.shape.size() - 1).integer();
   if (!width && !call.given("scale")) call.unsupported("the width of a head is not known");
   const double scale =
       call.real("scale", width ? 1.0 / std::sqrt(static_cast<double>(*width)) : 1.0);

@@ -74,6 +74,8 @@ Adaptive adaptive_of(const Call& call, std::size_t axes) {
   const auto count = static_cast<std::ptrdiff_t>(axes);
   const SymShape from = call.tensor("self").shape;
   const SymShape& to = call.result().shape;
+  if (from.size() < axes || to.size() < axes)
+    throw Error(ErrorCode::kCorrupt, "it pools over more axes than there are");
   return {SymShape(from.end() - count, from.end()), SymShape(to.end() - count, to.end())};
 }
 
@@ -81,6 +83,11 @@ Adaptive adaptive_of(const Call& call, std::size_t axes) {
 /// to).
 Tensor averaging_matrix(std::int64_t from, std::int64_t to) {
   const std::vector<std::int64_t> dims{from, to};
+  constexpr std::size_t kMostElements = std::size_t{1} << 24;  // 4096 to 4096
+  if (checked_element_count(dims) > kMostElements) {
+    throw Error(ErrorCode::kUnsupported, "windows of different sizes from " + std::to_string(from) +
+                                             " to " + std::to_string(to) + " elements");
+  }
   std::vector<float> values(checked_element_count(dims), 0.0F);
   for (std::int64_t i = 0; i < to; ++i) {
     const std::int64_t begin = i * from / to;

@@ -3,6 +3,7 @@
 #include <limits>
 #include <numeric>
 
+#include "planish/base/error.h"
 #include "torch/ops_common.h"
 
 namespace planish::torch::ops {
@@ -64,6 +65,7 @@ void squeeze_axes(Call& call) {
   const Value self = call.tensor("self");
   std::vector<std::int64_t> axes;
   for (const std::int64_t axis : call.axes("dim", self.rank())) {
+    if (self.shape.empty()) continue;  // a scalar counts as having one axis
     if (self.shape[static_cast<std::size_t>(axis)].integer() == 1) axes.push_back(axis);
   }
   call.give(axes.empty() ? self.name : ops::squeeze(call, self.name, axes));
@@ -109,6 +111,7 @@ void expand(Call& call) {
   const Value self = call.tensor("self");
   const SymShape& to = call.result().shape;
   if (self.shape == to) return call.give(self.name);
+  if (to.size() < self.shape.size()) throw Error(ErrorCode::kCorrupt, "it takes axes away");
   // Expand takes 1 for an axis that stays as it is; so most sizes need not be known.
   SymShape target = to;
   const std::size_t added = to.size() - self.shape.size();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "torch/printable.h"
+
 namespace planish::torch {
 namespace {
 
@@ -54,7 +56,7 @@ std::string source_line(const std::string& stack_trace) {
     return frame.file.find("/torch/") == std::string::npos;
   });
   const Frame& frame = own == frames.rend() ? frames.back() : *own;
-  return frame.file + ":" + frame.line + ": " + frame.code;
+  return printable(frame.file) + ":" + printable(frame.line) + ": " + printable(frame.code);
 }
 
 std::string training_advice(const std::string& what) {

@@ -8,6 +8,7 @@
 #include "planish/base/json_map.h"
 #include "torch/exported_program.h"
 #include "torch/json_reader.h"
+#include "torch/printable.h"
 #include "torch/scalar_types.h"
 
 namespace planish::torch {
@@ -19,13 +20,14 @@ class UnknownMembers {
   void check(const JsonMap& object, std::string_view what,
              std::initializer_list<std::string_view> known) {
     for (const auto& [key, value] : object.items()) {
-      if (std::find(known.begin(), known.end(), key) == known.end())
-        found_.insert(std::string(what) + "." + key);
+      if (found_.size() < kMost && std::find(known.begin(), known.end(), key) == known.end())
+        found_.insert(std::string(what) + "." + printable(key));
     }
   }
   [[nodiscard]] const std::set<std::string>& found() const { return found_; }
 
  private:
+  static constexpr std::size_t kMost = 32;  // that are told
   std::set<std::string> found_;
 };
 
@@ -45,16 +47,23 @@ SymExpr sym_value_of(const JsonMap& json) {
   throw Error(ErrorCode::kCorrupt, "a size of kind '" + member.key + "'; expected as_int, as_expr");
 }
 
+SymExpr size_of(const JsonMap& json) {
+  SymExpr size = sym_value_of(json);
+  if (size.integer().value_or(0) < 0)
+    throw Error(ErrorCode::kCorrupt, "size " + to_string(size) + "; expected 0 or more");
+  return size;
+}
+
 TensorMeta tensor_meta_of(const JsonMap& json) {
   TensorMeta meta;
   meta.dtype = dtype_of_scalar_type(integer_of(member(json, "dtype"), "dtype"));
-  meta.sizes = items_of(member(json, "sizes"), "sizes", sym_value_of);
+  meta.sizes = items_of(member(json, "sizes"), "sizes", size_of);
   meta.strides = items_of(member(json, "strides"), "strides", sym_value_of);
   meta.storage_offset = sym_value_of(member(json, "storage_offset"));
   return meta;
 }
 
-TensorName tensor_name_of(const JsonMap& json) { return {text_member(json, "name")}; }
+TensorName tensor_name_of(const JsonMap& json) { return {checked_name(text_member(json, "name"))}; }
 
 std::optional<TensorName> optional_tensor_of(const JsonMap& json) {
   const UnionMember member = union_of(json, "as_optional_tensor");
@@ -67,7 +76,7 @@ template <typename Number>
 std::variant<Number, SymName> number_or_name(const JsonMap& json, std::string_view what,
                                              Number (*number)(const JsonMap&, std::string_view)) {
   const UnionMember member = union_of(json, what);
-  if (member.key == "as_name") return SymName{text_of(member.value, what)};
+  if (member.key == "as_name") return SymName{checked_name(text_of(member.value, what))};
   return number(member.value, what);
 }
 
@@ -198,7 +207,7 @@ Argument Reader::argument_of(const JsonMap& json) {
         std::make_shared<const FxGraph>(graph_of(torch::member(member.value, "graph")))};
   }
   const auto* const row = std::ranges::find(kArgumentReaders, member.key, &ArgumentReader::key);
-  if (row == kArgumentReaders.end()) return OtherArgument{member.key};
+  if (row == kArgumentReaders.end()) return OtherArgument{printable(member.key)};
   return row->read(member.value);
 }
 
@@ -214,8 +223,8 @@ void read_module_stack(std::string_view stack, FxNode& node) {
   if (path_end == std::string_view::npos) return;
   // What the exporter writes for nodes that belong to no module.
   if (key.starts_with("_empty_nn_module_stack")) return;
-  node.module_path = entry.substr(0, path_end);
-  node.module_type = entry.substr(path_end + 1);
+  node.module_path = printable(entry.substr(0, path_end));
+  node.module_type = printable(entry.substr(path_end + 1));
 }
 
 FxNode Reader::node_of(const JsonMap& json) {
@@ -223,7 +232,7 @@ FxNode Reader::node_of(const JsonMap& json) {
       json, "Node",
       {"target", "inputs", "outputs", "metadata", "is_hop_single_tensor_return", "name"});
   FxNode node;
-  node.target = text_member(json, "target");
+  node.target = checked_name(text_member(json, "target"));
   return in_context(node.target, [&] {
     node.inputs = items_of(member(json, "inputs"), "inputs", [&](const JsonMap& input) {
       return NamedArgument{text_member(input, "name"), argument_of(member(input, "arg"))};
@@ -250,6 +259,9 @@ FxGraph Reader::graph_of(const JsonMap& json) {
   graph.outputs = items_of(member(json, "outputs"), "outputs", argument);
   for (const auto& [name, meta] : object_member(json, "tensor_values").items()) {
     in_context("tensor '" + name + "'", [&, &name = name, &meta = meta] {
+      unknown_.check(
+          meta, "TensorMeta",
+          {"dtype", "sizes", "requires_grad", "device", "strides", "storage_offset", "layout"});
       graph.tensor_values[name] = tensor_meta_of(meta);
       for (const JsonMap& size : array_member(meta, "sizes")) read_hint(size, hints_);
     });
@@ -267,7 +279,7 @@ FxGraph Reader::graph_of(const JsonMap& json) {
 Argument constant_of(const JsonMap& json) {
   const UnionMember member = union_of(json, "value");
   const auto* const row = std::ranges::find(kArgumentReaders, member.key, &ArgumentReader::key);
-  if (row == kArgumentReaders.end()) return OtherArgument{member.key};
+  if (row == kArgumentReaders.end()) return OtherArgument{printable(member.key)};
   return row->read(member.value);
 }
 
@@ -275,7 +287,8 @@ InputSpec Reader::input_spec_of(const JsonMap& json) {
   using Kind = InputSpec::Kind;
   const auto& [key, value] = union_of(json, "input_specs");
   const auto named = [&, &value = value](Kind kind, const char* fqn) {
-    return InputSpec{kind, tensor_name_of(member(value, "arg")), text_member(value, fqn)};
+    return InputSpec{kind, tensor_name_of(member(value, "arg")),
+                     checked_name(text_member(value, fqn))};
   };
   if (key == "user_input") return {Kind::kUserInput, argument_of(member(value, "arg")), {}};
   if (key == "parameter") return named(Kind::kParameter, "parameter_name");
@@ -283,7 +296,7 @@ InputSpec Reader::input_spec_of(const JsonMap& json) {
   if (key == "tensor_constant") return named(Kind::kTensorConstant, "tensor_constant_name");
   if (key == "constant_input")
     return {Kind::kConstant, constant_of(member(value, "value")), text_member(value, "name")};
-  return {Kind::kOther, OtherArgument{key}, {}};
+  return {Kind::kOther, OtherArgument{printable(key)}, {}};
 }
 
 OutputSpec Reader::output_spec_of(const JsonMap& json) {
@@ -301,9 +314,9 @@ OutputSpec Reader::output_spec_of(const JsonMap& json) {
         Mutation{"user_input_mutation", "user_input_name", Kind::kInputMutation}}) {
     if (key != mutation.key) continue;
     return {mutation.kind, tensor_name_of(member(value, "arg")),
-            text_member(value, mutation.target)};
+            checked_name(text_member(value, mutation.target))};
   }
-  return {Kind::kOther, OtherArgument{key}, {}};
+  return {Kind::kOther, OtherArgument{printable(key)}, {}};
 }
 
 std::optional<std::int64_t> optional_integer(const JsonMap& json, const char* key) {
@@ -347,7 +360,7 @@ void paths_of_spec(const JsonMap& spec, const std::string& path, std::vector<std
     if (names != nullptr && !names->empty() && names->back().is_array()) names = &names->back();
     if (names != nullptr) {
       for (const JsonMap& name : *names) {
-        if (name.is_string()) keys.push_back(name.get<std::string>());
+        if (name.is_string()) keys.push_back(printable(name.get<std::string>()));
       }
     }
   }
@@ -380,7 +393,7 @@ ExportedProgram Reader::read(const JsonMap& json) {
                   "verifiers", "torch_version", "guards_code"});
   ExportedProgram program;
   if (json.is_object() && json.contains("torch_version"))
-    program.torch_version = text_member(json, "torch_version");
+    program.torch_version = printable(text_member(json, "torch_version"));
   check_schema_version(json, program);
   const JsonMap& module = object_member(json, "graph_module");
   unknown_.check(
@@ -388,13 +401,20 @@ ExportedProgram Reader::read(const JsonMap& json) {
       {"graph", "signature", "module_call_graph", "metadata", "treespec_namedtuple_fields"});
   program.graph = graph_of(object_member(module, "graph"));
   const JsonMap& signature = object_member(module, "signature");
+  unknown_.check(signature, "GraphSignature", {"input_specs", "output_specs"});
   program.input_specs = items_of(member(signature, "input_specs"), "input_specs",
                                  [&](const JsonMap& spec) { return input_spec_of(spec); });
   program.output_specs = items_of(member(signature, "output_specs"), "output_specs",
                                   [&](const JsonMap& spec) { return output_spec_of(spec); });
   for (const auto& [symbol, range] : object_member(json, "range_constraints").items()) {
-    program.range_constraints[symbol] = {optional_integer(range, "min_val"),
-                                         optional_integer(range, "max_val")};
+    const RangeConstraint limits{optional_integer(range, "min_val"),
+                                 optional_integer(range, "max_val")};
+    if (limits.min && limits.max && *limits.min > *limits.max) {
+      throw Error(ErrorCode::kCorrupt, "the size '" + printable(symbol) + "' is at least " +
+                                           std::to_string(*limits.min) + " and at most " +
+                                           std::to_string(*limits.max));
+    }
+    program.range_constraints[checked_name(symbol)] = limits;
   }
   read_names(module, program);
   program.size_hints = std::move(hints_);

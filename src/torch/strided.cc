@@ -12,9 +12,6 @@
 namespace planish::torch {
 namespace {
 
-// A view with strides of 0 repeats elements; beyond this it is not believed.
-constexpr std::size_t kMaxRepeatedBytes = std::size_t{256} << 20;
-
 std::size_t known_number(const SymExpr& expression, const char* what) {
   const auto number = expression.integer();
   if (!number || *number < 0) {
@@ -80,7 +77,8 @@ std::vector<std::byte> gather(const std::vector<Axis>& axes, const std::byte* fi
 }  // namespace
 
 Tensor strided_tensor(const TensorMeta& meta, std::span<const std::byte> storage,
-                      const std::shared_ptr<const void>& owner) {
+                      const std::shared_ptr<const void>& owner,
+                      const std::function<void(std::size_t bytes)>& allow) {
   const std::vector<Axis> axes = axes_of(meta);
   std::vector<std::int64_t> dims;
   for (const Axis& axis : axes) dims.push_back(static_cast<std::int64_t>(axis.size));
@@ -94,14 +92,9 @@ Tensor strided_tensor(const TensorMeta& meta, std::span<const std::byte> storage
     throw Error(ErrorCode::kCorrupt, "a view that ends at byte " + std::to_string(offset + reach) +
                                          " of a storage of " + std::to_string(storage.size()));
   }
+  allow(checked_mul(count, element_bytes));
   const auto view = storage.subspan(offset, reach);
   if (is_row_major(axes)) return Tensor(meta.dtype, std::move(dims), view, owner);
-  const std::size_t bytes = checked_mul(count, element_bytes);
-  if (bytes > std::max(storage.size(), kMaxRepeatedBytes)) {
-    throw Error(ErrorCode::kExhausted, "a view of " + std::to_string(bytes) +
-                                           " bytes into a storage of " +
-                                           std::to_string(storage.size()));
-  }
   return Tensor(meta.dtype, std::move(dims), gather(axes, view.data(), count, element_bytes));
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "planish/base/error.h"
+#include "torch/printable.h"
 #include "torch/sym_expr.h"
 
 namespace planish::torch {
@@ -52,6 +53,7 @@ class Parser {
   explicit Parser(std::string_view text) : whole_(text), rest_(text) {}
 
   SymExpr parse() {
+    if (!is_printable(whole_)) fail();
     SymExpr expression = expr(0);
     skip_spaces();
     if (!rest_.empty()) fail();
@@ -60,7 +62,7 @@ class Parser {
 
  private:
   [[noreturn]] void fail() const {
-    throw Error(ErrorCode::kCorrupt, "'" + std::string(whole_.substr(0, 80)) +
+    throw Error(ErrorCode::kCorrupt, "'" + printable(whole_.substr(0, 80)) +
                                          "' is no size; expected an expression as SymPy's srepr() "
                                          "writes it");
   }

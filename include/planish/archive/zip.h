@@ -23,6 +23,7 @@ struct ZipMember {
   std::uint64_t packed_bytes = 0;
   std::uint64_t bytes = 0;
   std::uint64_t header_offset = 0;
+  std::uint64_t end_offset = 0;  // where the next member or the directory begins
 
   [[nodiscard]] bool stored() const { return method == 0; }
 };
@@ -36,8 +37,9 @@ class ZipArchive {
  public:
   /// Reads the directory of `zip`, which must outlive the archive. `what` names the file type in
   /// errors.
-  /// @throws Error(kCorrupt); Error(kUnsupported) for encrypted members; Error(kExhausted) when
-  ///   the members' number or their sizes together exceed `limits`, before memory is taken.
+  /// @throws Error(kCorrupt), also when members overlap; Error(kUnsupported) for encrypted members;
+  ///   Error(kExhausted) when the members' number or their sizes together exceed `limits`, before
+  ///   memory is taken.
   ZipArchive(std::span<const std::byte> zip, std::string_view what, const ZipLimits& limits = {});
 
   /// In the order of the directory. Names need not be unique.

@@ -66,9 +66,10 @@ struct TorchImport {
   std::vector<std::string> notes = {};  // what a user should know
 };
 
-/// Whether the file is an archive of torch.export or at least one of PyTorch's zip files; reads its
-/// first bytes. @throws Error as MappedFile::open.
-bool is_torch_archive(const std::filesystem::path& path);
+/// Whether the file is an archive of torch.export, or another file of PyTorch's that
+/// import_torch_export refuses with the recipe for the right one (zip archives, pickles,
+/// safetensors); reads its first bytes. @throws Error as MappedFile::open.
+bool is_torch_file(const std::filesystem::path& path);
 
 /// Reads an archive of torch.export (schema 8: torch 2.8 and newer) and lowers its graph. Weights
 /// are mapped, not read; those that are stored with strides, or transposed for ONNX, are copied
