@@ -13,20 +13,20 @@ const TensorMeta* meta_of(const FxGraph& graph, const std::string& name) {
   return found == graph.tensor_values.end() ? nullptr : &found->second;
 }
 
-/// Rows one behind the other, without gaps. Axes of size 1 may have any stride. Nothing when
+/// Rows one behind the other, without gaps. Axes of size 1 may have any stride. False, too, when
 /// expressions differ that may be equal.
-std::optional<bool> is_contiguous(const TensorMeta& meta) {
+bool is_contiguous(const TensorMeta& meta) {
   SymExpr expected = 1;
   for (std::size_t i = meta.sizes.size(); i-- > 0;) {
     if (meta.sizes[i].integer() == 1) continue;
-    const SymExpr& stride = meta.strides.at(i);
-    if (!(stride == expected)) {
-      if (stride.integer() && expected.integer()) return false;
-      return std::nullopt;
-    }
+    if (!(meta.strides.at(i) == expected)) return false;
     expected = expected * meta.sizes[i];
   }
   return true;
+}
+
+bool are_known(const SymShape& sizes) {
+  return std::ranges::all_of(sizes, [](const SymExpr& size) { return size.integer().has_value(); });
 }
 
 bool asks_for_copy(const FxNode& node) {
@@ -46,11 +46,14 @@ Sharing sharing_of(const FxNode& node, const std::string& argument, const std::s
   if (from->dtype != to->dtype || asks_for_copy(node)) return Sharing::kCopied;
   const std::string_view name = overload_of(node.target);
   const auto is = [&](std::string_view operation) { return name.starts_with(operation); };
-  const bool reshapes = is("aten.reshape") || is("aten.flatten.");
-  if (!reshapes && !is("aten.contiguous.")) return Sharing::kShared;
-  const auto contiguous = is_contiguous(*from);
-  if (contiguous == true) return Sharing::kShared;
-  return reshapes || !contiguous ? Sharing::kUnknown : Sharing::kCopied;
+  if (is("aten.contiguous.") || is("aten.to.")) {
+    // A copy in another memory format has other strides.
+    if (from->strides == to->strides) return Sharing::kShared;
+    return are_known(from->strides) && are_known(to->strides) ? Sharing::kCopied
+                                                              : Sharing::kUnknown;
+  }
+  if (!is("aten.reshape") && !is("aten.flatten.")) return Sharing::kShared;
+  return is_contiguous(*from) ? Sharing::kShared : Sharing::kUnknown;
 }
 
 void Aliases::add(const std::string& view, Link link) {

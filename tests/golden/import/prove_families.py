@@ -50,6 +50,9 @@ def randomize_normalizations(model: nn.Module, generator: torch.Generator) -> No
                 weight.uniform_(0.5, 1.5, generator=generator)
             if is_norm and isinstance(bias, torch.Tensor) and bias.dim() == 1:
                 bias.normal_(0, 0.1, generator=generator)
+            # Heads begin at 0: every output would be.
+            if isinstance(weight, torch.Tensor) and weight.dim() > 1 and not weight.any():
+                weight.normal_(0, 0.02, generator=generator)
             # Scales of residual branches begin at 0 or 1e-5: nothing would come through them.
             for name in ("layer_scale", "gamma", "gamma1", "gamma2", "gamma3"):
                 scale = getattr(module, name, None)

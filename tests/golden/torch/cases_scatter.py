@@ -84,4 +84,5 @@ CASES = {
     "assign_chain": case(written(chain), X),
     "assign_dynamic": dynamic(written(assign_dynamic)),
     "assign_copies": case(written(lambda y: (y.reshape(2, 6).contiguous().mul_(2.0), y.to(torch.float64).add_(1.0), None)[:2]), X),
+    "assign_copies_in_another_layout": case(written(lambda y: (y.t().contiguous().mul_(2.0), y[:, None, None].contiguous(memory_format=torch.channels_last).add_(1.0))), X),
 }
