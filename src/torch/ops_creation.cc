@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "planish/base/checked.h"
+#include "torch/constant_size.h"
 #include "torch/number.h"
 #include "torch/ops_common.h"
 
@@ -45,7 +45,7 @@ void linspace(Call& call) {
   const double end = call.real("end");
   const std::int64_t steps = call.integer("steps");
   std::vector<float> values;
-  values.reserve(checked_element_count(std::vector<std::int64_t>{steps}));
+  values.reserve(constant_elements(std::vector<std::int64_t>{steps}));
   for (std::int64_t i = 0; i < steps; ++i) {
     const double part = steps > 1 ? static_cast<double>(i) / static_cast<double>(steps - 1) : 0.0;
     values.push_back(static_cast<float>(start + part * (end - start)));
@@ -57,7 +57,7 @@ void eye(Call& call) {
   const std::int64_t rows = call.integer("n");
   const std::int64_t columns = call.integer("m", rows);
   const std::vector<std::int64_t> dims{rows, columns};
-  std::vector<float> values(checked_element_count(dims), 0.0F);
+  std::vector<float> values(constant_elements(dims), 0.0F);
   for (std::int64_t i = 0; i < std::min(rows, columns); ++i)
     values.at(static_cast<std::size_t>(i * columns + i)) = 1.0F;
   call.give(call.constant(Tensor::of(dims, values)), DType::kFloat32);
@@ -67,7 +67,7 @@ void one_hot(Call& call) {
   const Value self = call.tensor("self");
   const std::int64_t classes = call.integer("num_classes", -1);
   if (classes < 1) call.unsupported("num_classes is not given, so it depends on the data");
-  std::vector<std::int64_t> numbers(checked_element_count(std::vector<std::int64_t>{classes}));
+  std::vector<std::int64_t> numbers(constant_elements(std::vector<std::int64_t>{classes}));
   std::iota(numbers.begin(), numbers.end(), std::int64_t{0});
   const std::string classes_name = call.ints(numbers);
   const std::string value =

@@ -4,8 +4,8 @@
 #include <limits>
 #include <numeric>
 
-#include "planish/base/checked.h"
 #include "planish/base/error.h"
+#include "torch/constant_size.h"
 #include "torch/ops_common.h"
 
 namespace planish::torch::ops {
@@ -167,7 +167,7 @@ void unfold(Call& call) {
   if (!windows) call.unsupported("the number of windows is not known");
   const std::vector<std::int64_t> dims{*windows, size};
   std::vector<std::int64_t> index;
-  index.reserve(checked_element_count(dims));
+  index.reserve(constant_elements(dims));
   for (std::int64_t window = 0; window < *windows; ++window) {
     for (std::int64_t i = 0; i < size; ++i) index.push_back(window * step + i);
   }
@@ -203,7 +203,9 @@ void diagonal(Call& call) {
   const std::int64_t offset = call.integer("offset", 0);
   const auto count = call.result().shape.back().integer();
   if (!count) call.unsupported("the length of the diagonal is not known");
+  const std::vector<std::int64_t> dims{*count, 2};
   std::vector<std::int64_t> index;
+  index.reserve(constant_elements(dims));
   for (std::int64_t i = 0; i < *count; ++i) {
     index.push_back(i + std::max<std::int64_t>(-offset, 0));
     index.push_back(i + std::max<std::int64_t>(offset, 0));
@@ -212,7 +214,7 @@ void diagonal(Call& call) {
   for (std::int64_t axis = 0; axis < self.rank(); ++axis) {
     if (axis != rows && axis != columns) perm.push_back(axis);
   }
-  const std::string positions = call.constant(Tensor::of({*count, 2}, index));
+  const std::string positions = call.constant(Tensor::of(dims, index));
   const std::string found = call.emit("GatherND", {transpose(call, self.name, perm), positions});
   std::vector<std::int64_t> back;
   for (std::int64_t axis = 1; axis < self.rank() - 1; ++axis) back.push_back(axis);

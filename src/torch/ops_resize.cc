@@ -6,8 +6,8 @@
 #include <limits>
 #include <optional>
 
-#include "planish/base/checked.h"
 #include "planish/base/error.h"
+#include "torch/constant_size.h"
 #include "torch/ops_common.h"
 #include "torch/ops_linear.h"
 
@@ -36,9 +36,9 @@ std::optional<float> usable_scale(const SymExpr& from, const SymExpr& to, double
   if (!size || !wanted) return nearest;
   for (const float factor :
        {nearest, std::nextafter(nearest, std::numeric_limits<float>::infinity())}) {
-    const auto narrow = std::floor(static_cast<float>(*size) * factor);
-    const auto wide = std::floor(static_cast<double>(*size) * static_cast<double>(factor));
-    if (static_cast<std::int64_t>(narrow) == *wanted && static_cast<std::int64_t>(wide) == *wanted)
+    const double narrow = std::floor(static_cast<float>(*size) * factor);
+    const double wide = std::floor(static_cast<double>(*size) * static_cast<double>(factor));
+    if (narrow == static_cast<double>(*wanted) && wide == static_cast<double>(*wanted))
       return factor;
   }
   return std::nullopt;
@@ -105,7 +105,7 @@ double kernel_weight(bool cubic, double x) {
 /// (_compute_indices_min_size_weights_aa of aten/src/ATen/native/cpu/UpSampleKernel.cpp).
 Tensor antialiasing_matrix(std::int64_t from, std::int64_t to, double step, bool cubic) {
   const std::vector<std::int64_t> dims{from, to};
-  std::vector<float> values(checked_element_count(dims), 0.0F);
+  std::vector<float> values(constant_elements(dims), 0.0F);
   const double width = std::max(step, 1.0);
   const double support = (cubic ? 2.0 : 1.0) * width;
   for (std::int64_t i = 0; i < to; ++i) {
@@ -127,10 +127,12 @@ Tensor antialiasing_matrix(std::int64_t from, std::int64_t to, double step, bool
 /// channel c. What a convolution gathers with it, its transpose spreads and adds.
 std::string window_weights(Call& call, std::int64_t channels,
                            const std::vector<std::int64_t>& kernel, DType dtype) {
-  const std::int64_t window = kernel.at(0) * kernel.at(1);
-  const std::vector<std::int64_t> dims{channels * window, 1, kernel[0], kernel[1]};
-  std::vector<float> values(static_cast<std::size_t>(checked_element_count(dims)), 0.0F);
-  for (std::int64_t row = 0; row < channels * window; ++row)
+  const auto rows = static_cast<std::int64_t>(
+      constant_elements(std::vector<std::int64_t>{channels, kernel.at(0), kernel.at(1)}));
+  const std::int64_t window = rows / std::max<std::int64_t>(channels, 1);
+  const std::vector<std::int64_t> dims{rows, 1, kernel[0], kernel[1]};
+  std::vector<float> values(constant_elements(dims), 0.0F);
+  for (std::int64_t row = 0; row < rows; ++row)
     values.at(static_cast<std::size_t>(row * window + row % window)) = 1.0F;
   return call.cast(call.constant(Tensor::of(dims, values)), DType::kFloat32, dtype);
 }
@@ -144,9 +146,12 @@ Windows windows_of(const Call& call, std::int64_t channels) {
   const std::vector<std::int64_t> kernel = spread(call.integers("kernel_size"), 2);
   std::vector<std::int64_t> pads = spread(call.integers("padding"), 2);
   pads = {pads[0], pads[1], pads[0], pads[1]};
+  const std::vector<std::int64_t> strides = spread(call.integers("stride"), 2);
+  if (strides[0] < 1 || strides[1] < 1)
+    throw Error(ErrorCode::kCorrupt, "windows that are less than one element apart");
   return {kernel,
           {{"kernel_shape", kernel},
-           {"strides", spread(call.integers("stride"), 2)},
+           {"strides", strides},
            {"dilations", spread(call.integers("dilation"), 2)},
            {"pads", pads},
            {"group", channels}}};
@@ -187,7 +192,8 @@ void upsample_antialiased(Call& call) {
     const std::int64_t to = known(call, call.result().shape.at(i + 2), "pixels");
     double step = static_cast<double>(from) / static_cast<double>(to);
     if (align) step = to > 1 ? static_cast<double>(from - 1) / static_cast<double>(to - 1) : 0.0;
-    if (!align && !given.empty()) step = 1.0 / given[i];
+    if (!align && !given.empty()) step = 1.0 / given.at(i);
+    if (!(step < 1e9)) throw Error(ErrorCode::kCorrupt, "a scale factor of 0");
     value = product_along(call, value, input.dtype, input.rank(), static_cast<std::int64_t>(i) + 2,
                           antialiasing_matrix(from, to, step, cubic));
   }
@@ -224,9 +230,9 @@ void affine_grid_generator(Call& call) {
       return count > 1 ? -1.0 + 2.0 * static_cast<double>(i) / static_cast<double>(count - 1) : 0.0;
     return (2.0 * static_cast<double>(i) + 1.0) / static_cast<double>(count) - 1.0;
   };
-  const std::vector<std::int64_t> dims{rows * columns, 3};
   std::vector<float> base;
-  base.reserve(static_cast<std::size_t>(checked_element_count(dims)));
+  base.reserve(constant_elements(std::vector<std::int64_t>{rows, columns, 3}));
+  const std::vector<std::int64_t> dims{rows * columns, 3};
   for (std::int64_t y = 0; y < rows; ++y) {
     for (std::int64_t x = 0; x < columns; ++x) {
       base.push_back(static_cast<float>(position(x, columns)));
