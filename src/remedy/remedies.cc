@@ -1,10 +1,14 @@
 #include "planish/remedy/remedies.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/base/parallel.h"
+#include "planish/graph/graph_index.h"
+#include "planish/optimize/layer_weight.h"
 
 namespace planish {
 namespace {
@@ -73,24 +77,61 @@ class Remedying {
     result_.plan = plan_quantization(result_.model, result_.table, quantization);
   }
 
+  /// Second moments take the most memory by far. So layers are rounded as soon as theirs are there,
+  /// those of one pass over the data at a time; only clipping, after which is planned again, needs
+  /// all at once.
   void change_plan() {
     ObserveLayersConfig observation = config_.observation;
     observation.run = observe_config();
     observation.second_moments = config_.rounding || config_.clipping;
     const auto layers = layers_to_observe(result_.plan, result_.model);
-    const auto statistics =
-        observe_layers(result_.model, data_, layers, observation, progress_, stop_);
-    throw_if_stopped(stop_);
-    const MeanError mean_error =
-        config_.bias_correction ? MeanError::kCorrected : MeanError::kCounts;
-    if (config_.clipping) clip(statistics, mean_error);
-    if (config_.rounding) {
-      result_.report.rounding = adapt_rounding(result_.plan, result_.model, statistics, mean_error,
-                                               *config_.rounding, stop_);
+    const bool in_passes = config_.rounding && !config_.clipping;
+    std::vector<LayerStatistics> statistics(layers.size());
+    if (config_.clipping) result_.report.clipping.emplace();
+    if (config_.rounding) result_.report.rounding.emplace();
+    for (std::size_t first = 0; first < layers.size();) {
+      const std::size_t last = in_passes ? end_of_pass(layers, first) : layers.size();
+      const auto of_pass = std::span(layers).subspan(first, last - first);
+      auto seen = observe_layers(result_.model, data_, of_pass, observation, progress_, stop_);
+      std::ranges::move(seen, statistics.begin() + static_cast<std::ptrdiff_t>(first));
+      throw_if_stopped(stop_);
+      use_moments(statistics);
+      for (std::size_t i = first; i < last; ++i) {
+        statistics[i].moment_rows = 0;
+        statistics[i].second_moment = {};
+      }
+      first = last;
     }
     if (config_.bias_correction) {
       result_.report.bias_correction = correct_biases(result_.plan, result_.model, statistics);
     }
+  }
+
+  /// As many layers as config_.observation.max_bytes allows; one at least.
+  [[nodiscard]] std::size_t end_of_pass(std::span<const LayerToObserve> layers,
+                                        std::size_t first) const {
+    const GraphIndex index(result_.model.graph);
+    std::size_t bytes = 0;
+    std::size_t last = first;
+    while (last < layers.size()) {
+      const LayerWeight layer =
+          *layer_weight_of(result_.model.graph.nodes[layers[last].node], index);
+      bytes += layer.groups * layer.terms() * layer.terms() * sizeof(float);
+      if (last > first && bytes > config_.observation.max_bytes) break;
+      ++last;
+    }
+    return last;
+  }
+
+  /// Layers whose statistics hold no moments now are left as they are.
+  void use_moments(std::span<const LayerStatistics> statistics) {
+    const MeanError mean_error =
+        config_.bias_correction ? MeanError::kCorrected : MeanError::kCounts;
+    if (config_.clipping) clip(statistics, mean_error);
+    if (!config_.rounding) return;
+    RoundingReport rounded = adapt_rounding(result_.plan, result_.model, statistics, mean_error,
+                                            *config_.rounding, stop_);
+    std::ranges::move(rounded.layers, std::back_inserter(result_.report.rounding->layers));
   }
 
   const Dataset& data_;

@@ -391,6 +391,26 @@ TEST(Remedies, DoNotDependOnThreads) {
   EXPECT_EQ(one.model, four.model);
 }
 
+TEST(Remedies, DoNotDependOnHowManyLayersMemoryHolds) {
+  const Model model = GraphBuilder()
+                          .input("x", DType::kFloat32, {5, 16})
+                          .initializer("w1", test::random_tensor({16, 12}, 3))
+                          .node("MatMul", {"x", "w1"}, {"h"})
+                          .value("h", DType::kFloat32, {5, 12})
+                          .initializer("w2", test::random_tensor({12, 6}, 4))
+                          .node("MatMul", {"h", "w2"}, {"y"})
+                          .output("y", DType::kFloat32, {5, 6})
+                          .model();
+  RemedyConfig remedies = only_rounding();
+  remedies.bias_correction = true;
+  const RemediedPlan together = planned(model, samples({5, 16}), remedies);
+  remedies.observation.max_bytes = 1;
+  const RemediedPlan one_by_one = planned(model, samples({5, 16}), remedies);
+  EXPECT_EQ(together.report.rounding->layers.size(), 2U);
+  EXPECT_EQ(to_json(one_by_one.report), to_json(together.report));
+  EXPECT_EQ(one_by_one.plan, together.plan);
+}
+
 TEST(Remedies, NoneIsCalibrationAndPlanAlone) {
   const FakeDataset data = samples({1, 4, 7, 7});
   const Model model = convolution("b");
