@@ -5,12 +5,14 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <string>
 
 #include "planish/base/error.h"
 #include "planish/base/parallel.h"
 #include "planish/host/host.h"
+#include "quantize/quantize_avx2.h"
 
 namespace planish {
 namespace {
@@ -85,7 +87,7 @@ QuantizationParams restricted_params(double low, double high, IntegerLimits limi
   return params;
 }
 
-/// rint() for |x| <= 2^22, in arithmetic that compilers vectorize: adding 1.5 * 2^23 leaves no bits
+/// rint() for |x| <= 2^22, without a call: adding 1.5 * 2^23 leaves no bits
 /// for a fraction, and the processor rounds half to even.
 inline float round_half_even(float x) {
   constexpr float kMagic = 12582912.0F;
@@ -103,11 +105,25 @@ inline T quantize_one(float x, float scale, float zero_point) {
   return static_cast<T>(static_cast<std::int32_t>(std::min(std::max(q, kMin), kMax)));
 }
 
+/// Elements that share a scale.
 template <typename T>
 void quantize_run(std::span<const float> values, float scale, float zero_point, T* out) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    out[i] = quantize_one<T>(values[i], scale, zero_point);
+  std::size_t i = 0;
+  if constexpr (sizeof(T) == 1)
+    i = quantize_detail::quantize_run_avx2(values.data(), values.size(), scale, zero_point, out);
+  for (; i < values.size(); ++i) out[i] = quantize_one<T>(values[i], scale, zero_point);
+}
+
+/// Elements with a scale each.
+template <typename T>
+void quantize_row(std::span<const float> values, std::span<const float> scales,
+                  std::span<const float> zero_points, T* out) {
+  std::size_t i = 0;
+  if constexpr (sizeof(T) == 1) {
+    i = quantize_detail::quantize_row_avx2(values.data(), values.size(), scales.data(),
+                                           zero_points.data(), out);
   }
+  for (; i < values.size(); ++i) out[i] = quantize_one<T>(values[i], scales[i], zero_points[i]);
 }
 
 /// Dimensions around `axis`: values are [outer, channels, inner].
@@ -171,8 +187,10 @@ Tensor quantize_channels(const Tensor& values, std::span<const QuantizationParam
                          const ChannelLayout& layout) {
   const FloatView view(values);
   const std::span<const float> floats = view.values();
-  std::vector<std::byte> bytes(values.element_count() * sizeof(T));
-  T* out = reinterpret_cast<T*>(bytes.data());
+  // Not zeroed first: the threads that fill its pages are the first to touch them.
+  const std::size_t size = values.element_count() * sizeof(T);
+  const std::shared_ptr<std::byte[]> bytes = std::make_shared_for_overwrite<std::byte[]>(size);
+  T* out = reinterpret_cast<T*>(bytes.get());
   std::vector<float> scales;
   std::vector<float> zeros;
   for (const QuantizationParams& one : params) {
@@ -183,13 +201,11 @@ Tensor quantize_channels(const Tensor& values, std::span<const QuantizationParam
     in_parts(floats.size(), floats.size(), [&](std::size_t begin, std::size_t end) {
       quantize_run(floats.subspan(begin, end - begin), scales[0], zeros[0], out + begin);
     });
-  } else if (layout.inner == 1) {  // channels are adjacent: walk them, as one vector loop
+  } else if (layout.inner == 1) {  // channels are adjacent
     in_parts(layout.outer, floats.size(), [&](std::size_t begin, std::size_t end) {
       for (std::size_t row = begin * layout.channels; row < end * layout.channels;
            row += layout.channels) {
-        for (std::size_t c = 0; c < layout.channels; ++c) {
-          out[row + c] = quantize_one<T>(floats[row + c], scales[c], zeros[c]);
-        }
+        quantize_row(floats.subspan(row, layout.channels), scales, zeros, out + row);
       }
     });
   } else {
@@ -202,7 +218,7 @@ Tensor quantize_channels(const Tensor& values, std::span<const QuantizationParam
           }
         });
   }
-  return Tensor(kDTypeOf<T>, values.dims(), std::move(bytes));
+  return Tensor(kDTypeOf<T>, values.dims(), std::span<const std::byte>(bytes.get(), size), bytes);
 }
 
 /// Smallest and largest of some elements. `poison` is 0 while all are finite, NaN from then on: 0 *

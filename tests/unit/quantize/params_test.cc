@@ -212,5 +212,28 @@ TEST(WeightScaleForBias, LeavesAScaleThatIsLargeEnough) {
   EXPECT_EQ(weight_scale_for_bias(0.1F, 0.1F, smallest_bias_scale(5.0)), 0.1F);
 }
 
+/// Whole vectors, and what is left of one, are quantized alike.
+TEST(Quantize, DoesNotDependOnTheNumberOfElements) {
+  std::vector<float> values = test::random_floats(131, 7, -3.0F, 3.0F);
+  // Ties, and what no integer holds.
+  const std::vector<float> special{0.5F, -0.5F, 1.5F, 2.5F, 1e30F, -1e30F, 127.5F, -128.5F, -0.0F};
+  std::ranges::copy(special, values.begin() + 3);
+  for (const DType dtype : {DType::kInt8, DType::kUInt8, DType::kInt16}) {
+    for (const float scale : {1.0F, 0.01F, 3e-7F}) {
+      const QuantizationParams params{scale, dtype == DType::kUInt8 ? 131 : 0, dtype};
+      const auto count = static_cast<std::int64_t>(values.size());
+      const Tensor all = quantize(Tensor::of({count}, values), params);
+      const std::vector<QuantizationParams> each(values.size(), params);
+      EXPECT_EQ(quantize_per_channel(Tensor::of({1, count}, values), each, 1).reshaped({count}),
+                all);
+      const auto found = all.to_ints();
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const Tensor one = quantize(Tensor::of({1}, std::vector<float>{values[i]}), params);
+        EXPECT_EQ(found[i], one.to_ints().front()) << values[i] << " by " << scale;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace planish
