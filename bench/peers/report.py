@@ -29,19 +29,17 @@ def decibels(value):
 
 
 def accuracy_cells(found, subject):
+    """Top-1 and agreement where there are labels: other outputs have no classes."""
     if not subject.accuracy:
         return ["", "", "", ""]
-    has_labels = "int8_top1" in found and found["int8_top1"] is not None
-    is_classifier = has_labels
-    return [percent(found.get("int8_top1")) if has_labels else "", percent(found.get("top1_agreement")) if is_classifier else "",
-            f"{found['cosine_mean']:.4f}", decibels(found.get("sqnr_db"))]
+    classes = [percent(found["int8_top1"]), percent(found["top1_agreement"])] if found.get("int8_top1") is not None else ["", ""]
+    return [*classes, f"{found['cosine_mean']:.4f}", decibels(found.get("sqnr_db"))]
 
 
 def how(folder):
     """What `planish auto` chose."""
     chosen = load(folder / "auto" / "report.json").get("chosen") or {}
-    candidate = chosen.get("name")
-    return candidate or f"{chosen.get('precision', '')} {chosen.get('method', '')}".strip()
+    return chosen.get("name", "nothing")
 
 
 def rows_of(subject, folder, tools):

@@ -31,7 +31,7 @@ TOOLS = ("best", "parity", "onnxruntime", "nncf")
 
 
 def run(command, log):
-    """Standard output of a command, or None when it failed; what it says goes to `log`."""
+    """Exit status and standard output of a command; what it says on the other stream goes to `log`."""
     with open(log, "w") as errors:
         done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=errors, text=True)
     return done.returncode, done.stdout
@@ -68,7 +68,9 @@ class Bench:
                     "--bench-seconds", self.options.auto_seconds, "-o", folder / "auto"]
         if tool == "parity":
             mode = ["--mode", "dynamic"] if subject.transformer else data
-            return [self.planish, "quantize", folder / "model.onnx", "--profile", "onnxruntime-1.32", *mode, "--per-channel",
+            prepared = folder / "onnxruntime.prepared.onnx"  # what the peer quantizes, where it could be made
+            model = prepared if prepared.exists() else folder / "model.onnx"
+            return [self.planish, "quantize", model, "--profile", "onnxruntime-1.32", *mode, "--per-channel",
                     "--reduce-range", "-o", output]
         script = pathlib.Path(__file__).with_name("peers.py")
         return [sys.executable, script, tool, folder, output, "transformer" if subject.transformer else "static"]
@@ -76,7 +78,7 @@ class Bench:
     def make(self, subject):
         """Writes TOOL.onnx for every tool; what failed is in made.json with the reason."""
         folder, failures = self.folder(subject), {}
-        for tool in TOOLS:
+        for tool in sorted(TOOLS, key=lambda tool: tool == "parity"):  # last: it starts from what the peer prepared
             output, log = folder / f"{tool}.onnx", folder / f"{tool}.log"
             output.unlink(missing_ok=True)
             status, _ = run(self.command(tool, subject, output), log)

@@ -152,7 +152,7 @@ def ocr_detector(folder, sources):
     shutil.copy(package_folder("rapidocr_onnxruntime") / "models" / "ch_PP-OCRv4_det_infer.onnx", folder / "model.onnx")
     lines = sentences()
     data = sources.material / "data" / "imagenet-sample" if sources.material else None
-    for part, count, seed in (("calibration", 32, 1), ("evaluation", 48, 2)):
+    for part, count, seed in (("calibration", 24, 1), ("evaluation", 24, 2)):
         rng = random.Random(seed)
         backgrounds = photographs(data / part) if data else []
         save_samples(folder / part, ((f"{i:03}", {"x": ocr_tensor(drawn_page(rng, lines, backgrounds))[None]}) for i in range(count)))
@@ -244,7 +244,7 @@ SUBJECTS = [
             note="300 labelled images of CIFAR-10"),
     Subject("resnet8x4_cifar10", image_classifier("resnet8x4_cifar10.onnx", "cifar10", "evaluation/labels.csv", "input", **CIFAR),
             note="300 labelled images of CIFAR-10"),
-    Subject("ppocrv4_detector", ocr_detector, note="48 drawn pages of 640 × 640"),
+    Subject("ppocrv4_detector", ocr_detector, note="24 drawn pages of 640 × 640"),
     Subject("ppocr_classifier", ocr_classifier, note="300 drawn lines, half of them upside down"),
     Subject("minilm_l6", minilm, transformer=True, note="128 tokens of prose, mean-pooled embedding"),
     Subject("silero_vad", silero_vad, note="synthetic voices"),
