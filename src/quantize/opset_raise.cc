@@ -7,6 +7,7 @@
 
 #include "planish/base/error.h"
 #include "planish/graph/graph_index.h"
+#include "quantize/opset_rewrites.h"
 #include "quantize/overrides.h"
 
 namespace planish::quantize_detail {
@@ -91,20 +92,25 @@ void set_attribute(Node& node, const ChangeRow& row) {
 
 class OpsetRaiser {
  public:
-  OpsetRaiser(std::int64_t from, std::int64_t to) : from_(from), to_(to) {}
+  OpsetRaiser(std::int64_t from, std::int64_t to, OtherForms forms, NameScope& names)
+      : from_(from), to_(to), forms_(forms), names_(names) {}
 
-  void raise(Graph& graph) const {
+  void raise(Graph& graph) {
     for (Node& node : graph.nodes) {
       if (!node.domain.empty()) continue;
       for (const ChangeRow& row : kChanges) {
         if (row.op_type != node.op_type || row.since <= from_ || row.since > to_) continue;
-        if (is_rewritten(node, row)) refuse(node, row);
+        if (is_rewritten(node, row) && !rewrite(node, graph, row)) refuse(node, row);
         set_attribute(node, row);
       }
     }
   }
 
  private:
+  bool rewrite(Node& node, Graph& graph, const ChangeRow& row) {
+    return forms_ == OtherForms::kRewrite && rewrite_for_opset(node, graph, row.since, names_);
+  }
+
   [[noreturn]] void refuse(const Node& node, const ChangeRow& row) const {
     throw Error(ErrorCode::kUnsupported,
                 "the model is of opset " + std::to_string(from_) + "; opset " +
@@ -115,6 +121,8 @@ class OpsetRaiser {
 
   std::int64_t from_;
   std::int64_t to_;
+  OtherForms forms_;
+  NameScope& names_;
 };
 
 }  // namespace
@@ -130,11 +138,16 @@ std::int64_t raised_opset(std::int64_t opset, const QuantizationConfig& config) 
   return opset < 10 ? 11 : opset;
 }
 
-Model raise_opset(Model model, std::int64_t opset) {
+Model raise_opset(Model model, std::int64_t opset, OtherForms forms) {
   if (model.opset() >= opset) return model;
-  const OpsetRaiser raiser(model.opset(), opset);
+  NameScope names(model.graph);
+  OpsetRaiser raiser(model.opset(), opset, forms, names);
   for_each_graph(model.graph, [&](Graph& graph) { raiser.raise(graph); });
   model.set_opset("", opset);
+  // Before IR version 4 every initializer had to be a graph input as well.
+  constexpr std::int64_t kInitializersAlone = 4;
+  if (forms == OtherForms::kRewrite)
+    model.ir_version = std::max(model.ir_version, kInitializersAlone);
   return model;
 }
 

@@ -27,14 +27,15 @@ bool is_best(const QuantizationConfig& config) {
   return config.profile == QuantizationProfile::kBest;
 }
 
-void require_opset(const Model& model, const QuantizationConfig& config) {
-  const std::int64_t opset = model.opset();
-  std::int64_t needed = 10;
+struct NeededOpset {
+  std::int64_t version = 10;
   std::string what = "quantized operators";
+};
+
+NeededOpset needed_opset(const QuantizationConfig& config) {
+  NeededOpset needed;
   const auto ask = [&](std::int64_t version, const char* reason) {
-    if (version <= needed) return;
-    needed = version;
-    what = reason;
+    if (version > needed.version) needed = {version, reason};
   };
   if (is_dynamic(config)) ask(11, "DynamicQuantizeLinear");
   const bool qdq = !is_dynamic(config) && config.format == QuantizationFormat::kQdq;
@@ -44,18 +45,33 @@ void require_opset(const Model& model, const QuantizationConfig& config) {
                     config.weight == DType::kUInt16 || config.weight == DType::kInt16 ||
                     quantize_detail::overrides_to_16_bits(config.tensor_overrides);
   if (wide && !config.contrib_qdq) ask(21, "QuantizeLinear to 16 bits");
-  if (opset >= needed) return;
-  throw Error(ErrorCode::kUnsupported, "the model is of opset " + std::to_string(opset) + "; " +
-                                           what + " needs " + std::to_string(needed) +
-                                           ": raise the model's opset, or quantize per tensor");
+  return needed;
 }
 
-/// Profile onnxruntime-1.32 raises the opset itself, as its Python quantizer does.
+void require_opset(const Model& model, const QuantizationConfig& config) {
+  const NeededOpset needed = needed_opset(config);
+  if (model.opset() >= needed.version) return;
+  throw Error(ErrorCode::kUnsupported,
+              "the model is of opset " + std::to_string(model.opset()) + "; " + needed.what +
+                  " needs " + std::to_string(needed.version) + ": raise the model's opset");
+}
+
+/// The newest opset that profile best raises models to, rewriting what has another form there.
+constexpr std::int64_t kRaisedByBest = 13;
+
+/// Profile onnxruntime-1.32 raises the opset as its Python quantizer does.
 bool must_be_raised(const Model& model, const QuantizationConfig& config) {
-  return !is_best(config) && quantize_detail::raised_opset(model.opset(), config) != model.opset();
+  if (!is_best(config))
+    return quantize_detail::raised_opset(model.opset(), config) != model.opset();
+  const std::int64_t needed = needed_opset(config).version;
+  return model.opset() < needed && needed <= kRaisedByBest;
 }
 
 Model raised(const Model& model, const QuantizationConfig& config) {
+  if (is_best(config)) {
+    return quantize_detail::raise_opset(model, needed_opset(config).version,
+                                        quantize_detail::OtherForms::kRewrite);
+  }
   return quantize_detail::raise_opset(model, quantize_detail::raised_opset(model.opset(), config));
 }
 
@@ -199,6 +215,7 @@ Model apply(const QuantizationPlan& plan, const Model& model) {
 std::vector<std::string> calibration_targets(const Model& model, const QuantizationConfig& config) {
   validate(config);
   if (is_dynamic(config)) return {};
+  if (must_be_raised(model, config)) return calibration_targets(raised(model, config), config);
   const GraphFacts facts(model.graph);
   std::set<std::string> targets;
   if (is_best(config)) {

@@ -18,6 +18,7 @@ namespace {
 
 using test::GraphBuilder;
 using test::ints;
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -193,17 +194,24 @@ TEST(Plan, ParityTargetsAreAllFloatValuesAroundItsOperators) {
               ElementsAre("a", "b", "f", "g", "r", "s", "x", "y"));
 }
 
-TEST(Plan, NamesTheOpsetThatPerChannelPairsNeed) {
+TEST(Plan, NamesTheOpsetThat16BitsNeed) {
+  QuantizationConfig config;
+  config.activation = DType::kUInt16;
   try {
-    plan_of(residual_model(12));
+    plan_of(residual_model(12), config);
     FAIL() << "expected an error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-    EXPECT_THAT(error.what(), HasSubstr("opset 12"));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("opset 12"), HasSubstr("21")));
   }
+}
+
+TEST(Plan, RaisesTheOpsetForScalesPerChannelOnly) {
+  const Model model = residual_model(12);
   QuantizationConfig config;
+  EXPECT_EQ(apply(plan_of(model, config), model).opset(), 13);
   config.weights = Granularity::kPerTensor;
-  EXPECT_NO_THROW(plan_of(residual_model(12), config));
+  EXPECT_EQ(apply(plan_of(model, config), model).opset(), 12);
 }
 
 TEST(Plan, RefusesChoicesThatExcludeEachOther) {
