@@ -1,22 +1,20 @@
 #include "choose.h"
 
 #include <algorithm>
-#include <string>
 
 namespace planish::pipeline {
 namespace {
-
-/// Candidates of one name have the same operators, so the same speed.
-const std::string& operators_of(const CandidateReport& candidate) {
-  const std::optional<RemediesUsed>& remedies = candidate.remedies;
-  return remedies && remedies->muls_added == 0 ? remedies->of : candidate.name;
-}
 
 double sqnr_of(const CandidateReport& candidate) {
   return candidate.accuracy ? candidate.accuracy->sqnr_db : 0.0;
 }
 
 }  // namespace
+
+const std::string& operators_of(const CandidateReport& candidate) {
+  const std::optional<RemediesUsed>& remedies = candidate.remedies;
+  return remedies && remedies->muls_added == 0 ? remedies->of : candidate.name;
+}
 
 std::optional<std::size_t> choose(std::span<const CandidateReport> candidates) {
   const CandidateReport* fastest = nullptr;

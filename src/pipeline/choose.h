@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "planish/pipeline/auto.h"
 
@@ -11,6 +12,9 @@ namespace planish::pipeline {
 
 /// Less than this says nothing about which of two models is the more accurate.
 constexpr double kSqnrStepDb = 0.5;
+
+/// Candidates of which this is equal have the same operators, so the same speed.
+const std::string& operators_of(const CandidateReport& candidate);
 
 /// Index of the candidate to hand out; nothing when all are rejected.
 ///
