@@ -277,17 +277,18 @@ TEST(HostileProgram, AtTheEndsOfItsRangesIsRead) {
 }
 
 TEST(HostileProgram, WithArgumentsOfWrongRankIsRefused) {
-  TorchArchive archive;
-  archive.node(1) = {{"target", "torch.ops.aten.permute.default"},
-                     {"inputs",
-                      {{{"name", "self"}, {"arg", {{"as_tensor", {{"name", "add"}}}}}},
-                       {{"name", "dims"}, {"arg", {{"as_ints", {0, 7}}}}}}},
-                     {"outputs", {{{"as_tensor", {{"name", "relu"}}}}}},
-                     {"metadata", Json::object()}};
-  EXPECT_NO_THROW((void)throws(ErrorCode::kCorrupt, [&] { (void)read(archive.zip()); }));
-  archive.node(1)["target"] = "torch.ops.aten.mT.default";
-  archive.node(1)["inputs"][0]["arg"] = {{"as_tensor", {{"name", "x"}}}};
-  EXPECT_NO_THROW((void)throws(ErrorCode::kCorrupt, [&] { (void)read(archive.zip()); }));
+  const auto call_of = [](const std::string& target, const std::string& self, Json more) {
+    TorchArchive archive;
+    Json& node = archive.node(1);
+    node["target"] = "torch.ops.aten." + target;
+    node["inputs"] = Json::array({{{"name", "self"}, {"arg", {{"as_tensor", {{"name", self}}}}}}});
+    if (!more.is_null()) node["inputs"].push_back(std::move(more));
+    return archive;
+  };
+  // The last two axes of one.
+  EXPECT_TRUE(corrupt(call_of("mT.default", "p_w", nullptr), {"aten.mT", "fewer axes"}));
+  const Json axis = {{"name", "dim"}, {"arg", number(9)}};
+  EXPECT_TRUE(corrupt(call_of("unsqueeze.default", "add", axis), {"axis 9 of a tensor of rank 3"}));
 }
 
 TEST(Schema, AnotherMajorVersionIsRefusedWithTheWayOut) {
