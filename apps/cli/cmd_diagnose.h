@@ -1,0 +1,9 @@
+#pragma once
+
+#include "command.h"
+
+namespace planish::cli {
+
+Command diagnose_command();
+
+}  // namespace planish::cli
