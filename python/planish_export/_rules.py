@@ -64,13 +64,21 @@ def _training(node: fx.Node) -> str | None:
         return "drops values at random"
     if values.get("dropout_p", 0.0):
         return "drops attention at random"
-    if (name == "batch_norm" and values["training"]) or name.startswith("_native_batch_norm_legit_functional"):
+    if (name == "batch_norm" and values["training"] and not _is_of_weights(values)) or name.startswith(
+        "_native_batch_norm_legit_functional"
+    ):
         return "normalizes with the statistics of the batch"
     if name in ("rrelu", "rrelu_") and values["training"]:
         return "draws slopes at random"
     if name in _RANDOM:
         return "draws numbers at random"
     return None
+
+
+def _is_of_weights(values: dict[str, object]) -> bool:
+    """A batch norm of one sample without statistics of its own: how weights are standardized."""
+    value = getattr(values["input"], "meta", {}).get("val")
+    return values["running_mean"] is None and value is not None and value.shape[0] == 1
 
 
 def where(node: fx.Node) -> str:

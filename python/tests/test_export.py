@@ -167,6 +167,16 @@ def test_everything_random_is_refused(out: Path, function: object) -> None:
         export(Random(), images(2), out)
 
 
+def test_standardized_weights_are_no_training(out: Path) -> None:
+    class Standardized(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            weight = F.batch_norm(self.weight.reshape(1, self.out_channels, -1), None, None, training=True)
+            return F.conv2d(x, weight.reshape_as(self.weight), self.bias)
+
+    export(Standardized(3, 4, 3), images(2), out)
+    assert torch.export.load(out).module()(images(3)).shape == (3, 4, 4, 4)
+
+
 def test_a_module_that_does_not_pass_the_mode_on_is_refused(out: Path) -> None:
     class Stubborn(nn.Dropout):
         def train(self, mode: bool = True) -> Stubborn:
