@@ -22,6 +22,7 @@ struct Options {
   std::string budget;
   std::vector<std::string> engines{"cpu"};
   bool no_remedies = false;
+  bool no_mixed = false;
   AutoConfig config;
   MethodOptions ranges{AutoConfig{}.calibration_method};
   DataOptions samples;
@@ -76,6 +77,17 @@ void print_candidates(std::ostream& out, const AutoReport& report) {
   }
 }
 
+/// What could be had for which loss, when nothing was within the thresholds.
+void print_front(std::ostream& out, const AutoReport& report) {
+  out << "latency against accuracy:\n";
+  TextTable table({"", "p50 ms", "speed-up", "loss", "cosine"});
+  for (const FrontPoint& point : report.front) {
+    table.add({point.name, human_ms(point.p50_ms), fixed(point.speed_up, 2) + "x",
+               fixed(100 * point.loss, 2) + " %", fixed(point.cosine, 5)});
+  }
+  table.print(out);
+}
+
 void print_report(std::ostream& out, const AutoReport& report,
                   const std::filesystem::path& folder) {
   const CandidateReport& chosen = report.handed_out();
@@ -109,6 +121,7 @@ void print_report(std::ostream& out, const AutoReport& report,
     }
   } else {
     out << "\nverdict: no INT8 model is both faster and accurate: FP32 is handed out\n";
+    print_front(out, report);
   }
   print_candidates(out, report);
   for (const Advice& advice : report.advice)
@@ -127,6 +140,7 @@ int run(Options& options, const Context& context) {
   config.range_options = options.ranges.ranges;
   config.target = options.target.target();
   config.remedies = !options.no_remedies;
+  config.mixed_precision = !options.no_mixed;
   if (!options.eval_data.empty()) config.eval_data = options.eval_data;
   if (!options.labels.empty()) config.labels = options.labels;
   if (!options.budget.empty()) config.budget_seconds = parse_duration(options.budget);
@@ -197,6 +211,8 @@ Command auto_command() {
         app.add_flag("--no-remedies", options->no_remedies,
                      "Do not try what wins accuracy back (rounding by layers' outputs, bias "
                      "correction, equalization, smoothing): it takes passes over the samples");
+        app.add_flag("--no-mixed", options->no_mixed,
+                     "Do not search layers to keep in FP32 when full INT8 is not accurate enough");
         app.add_option("--engine", options->engines, "Engines to measure: cpu")
             ->delimiter(',')
             ->capture_default_str();

@@ -24,6 +24,7 @@ struct Options {
   std::string labels;
   std::string output;
   std::string mode = std::string(name_of(QuantizationMode::kStatic));
+  bool no_only_fp32 = false;
   std::size_t shown = 20;
   std::size_t max_memory_mb = SensitivityConfig{}.max_bytes >> 20;
   SensitivityConfig config;
@@ -114,6 +115,7 @@ int run(const Options& options, const Context& context) {
   const QuantizationPlan plan = plan_quantization(model, table, quantization);
   SensitivityConfig config = options.config;
   config.on_bad_sample = data_config.on_bad_sample;
+  config.only_fp32 = !options.no_only_fp32;
   config.max_bytes = options.max_memory_mb << 20;
   config.partial_results = options.output + ".partial";
   config.on_cost = [](const SensitivityCost& cost) {
@@ -161,7 +163,7 @@ Command sensitivity_command() {
                 ->capture_default_str();
             app.add_option("--output-name", config.output,
                            "The output that is judged; default: the first");
-            app.add_flag("!--no-only-fp32", config.only_fp32,
+            app.add_flag("--no-only-fp32", options->no_only_fp32,
                          "Leave out what is won by keeping one layer in FP32: half the time");
             app.add_option("--threads", config.threads,
                            "Layers and samples side by side (0: all usable cores)")

@@ -4,18 +4,22 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <set>
 
 #include "advice.h"
 #include "candidates.h"
 #include "choose.h"
+#include "front.h"
+#include "mixed.h"
 #include "planish/base/error.h"
 #include "planish/base/parallel.h"
 #include "planish/calibrate/calibrate.h"
 #include "planish/import/import.h"
 #include "planish/onnx/onnx.h"
 #include "planish/runtime/session.h"
+#include "planish/sensitivity/search.h"
 
 namespace planish {
 namespace {
@@ -44,9 +48,10 @@ class AutoRun {
     stage("candidates", [&] { make_candidates(); });
     stage("compare", [&] { judge_candidates(); });
     stage("remedies", [&] { try_remedies(); });
-    stage("float ends", [&] { try_float_ends(); });
+    stage("mixed precision", [&] { try_mixed_precision(); });
     stage("bench", [&] { measure(); });
     report_.chosen = choose_candidate();
+    report_.front = pipeline::pareto_front(report_);
     stage("end to end", [&] { measure_end_to_end(); });
     stage("profile", [&] { profile(); });
     report_.advice = pipeline::advice_for(report_);
@@ -61,6 +66,7 @@ class AutoRun {
     Model model = {};
     std::unique_ptr<Session> session = {};
     std::size_t equalized_sets = 0;
+    std::shared_ptr<const RemediedPlan> plan = {};  // that `model` was made by
   };
 
   template <typename Body>
@@ -184,6 +190,17 @@ class AutoRun {
   /// Quantizes and proves that the result loads and infers; a failure is a rejection, not an error:
   /// the other candidates may still be good.
   Candidate make(const CandidateSpec& spec) {
+    return make(spec, [&](Candidate& candidate) {
+      if (spec.remedies.any()) return remedied_plan(candidate);
+      return RemediedPlan{.model = prepared_,
+                          .table = table_,
+                          .plan = plan_quantization(prepared_, table_, spec.config)};
+    });
+  }
+
+  /// The same from `plan_for(candidate)`.
+  Candidate make(const CandidateSpec& spec,
+                 const std::function<RemediedPlan(Candidate&)>& plan_for) {
     throw_if_stopped(stop_);
     Candidate candidate;
     candidate.spec = spec;
@@ -198,13 +215,9 @@ class AutoRun {
       return candidate;
     }
     try {
-      if (spec.remedies.any()) {
-        make_remedied(candidate);
-      } else {
-        const QuantizationPlan plan = plan_quantization(prepared_, table_, spec.config);
-        describe(plan, report);
-        candidate.model = apply(plan, prepared_);
-      }
+      candidate.plan = std::make_shared<const RemediedPlan>(plan_for(candidate));
+      describe(*candidate.plan, report);
+      candidate.model = apply(candidate.plan->plan, candidate.plan->model);
       report.sha256 = digest_of(candidate.model);
       report.bytes = size_of(candidate.model);
       candidate.session = open_session(candidate.model, session_config());
@@ -217,23 +230,21 @@ class AutoRun {
     return candidate;
   }
 
-  void make_remedied(Candidate& candidate) {
+  RemediedPlan remedied_plan(Candidate& candidate) {
     const auto start = std::chrono::steady_clock::now();
     CalibrateConfig calibration = calibrate_config();
     // Smoothing has made outliers cheap; to cut off what is left of them cost MiniLM 7 dB.
     if (candidate.spec.remedies.smooth && calibration.method == CalibrationMethod::kAuto)
       calibration.method = CalibrationMethod::kMinMax;
-    const RemediedPlan made =
-        plan_with_remedies(prepared_, *calibration_data_, candidate.spec.config, calibration,
-                           candidate.spec.remedies, progress_, stop_);
-    describe(made.plan, candidate.report);
-    candidate.model = apply(made.plan, made.model);
+    RemediedPlan made = plan_with_remedies(prepared_, *calibration_data_, candidate.spec.config,
+                                           calibration, candidate.spec.remedies, progress_, stop_);
     candidate.equalized_sets = equalized_sets(made.report);
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     candidate.report.remedies = RemediesUsed{.of = candidate.spec.remedied_from,
                                              .applied = pipeline::names_of(candidate.spec.remedies),
                                              .muls_added = muls_added(made.report),
                                              .seconds = spent.count()};
+    return made;
   }
 
   static std::size_t muls_added(const RemedyReport& report) {
@@ -257,7 +268,7 @@ class AutoRun {
     return weights > (std::uint64_t{1} << 30) ? weights : serialize_model(model).size();
   }
 
-  void describe(const QuantizationPlan& plan, CandidateReport& report) const;
+  static void describe(const RemediedPlan& made, CandidateReport& report);
 
   void judge_candidates() {
     // One session of one thread for each side, samples side by side: deterministic, and all cores
@@ -334,17 +345,77 @@ class AutoRun {
     }
   }
 
-  void try_float_ends() {
+  /// When every model of full INT8 lost too much: layers that lose most stay in FP32.
+  void try_mixed_precision() {
     const bool any = std::ranges::any_of(
         candidates_, [](const Candidate& c) { return !c.report.rejected_because.has_value(); });
-    if (any || over_budget()) return;
-    // Every full INT8 model lost too much: the ends of a network are the usual reason.
-    std::vector<CandidateSpec> mixed;
-    for (const Candidate& candidate : candidates_) {
-      if (candidate.session)
-        mixed.push_back(pipeline::without_ends(candidate.spec, prepared_.graph));
+    if (any || !config_.mixed_precision || over_budget()) return;
+    const std::optional<std::size_t> best = most_accurate();
+    if (!best) return;
+    const std::shared_ptr<const RemediedPlan> full = candidates_[*best].plan;
+    const CandidateSpec spec = candidates_[*best].spec;
+    const MixedOutcome outcome =
+        outcome_of(*candidates_[*best].report.accuracy, config_.thresholds);
+    report_.sensitivity = analyze_sensitivity(
+        full->model, full->table, pipeline::in_named_format(full->plan, full->model, full->table),
+        *calibration_data_, nullptr, analysis_config(), progress_, stop_);
+    // The search also ends when the budget does; what it has found until then counts.
+    std::stop_source over;
+    const std::stop_callback also(stop_, [&] { over.request_stop(); });
+    search_mixed_precision(
+        layer_trades(*report_.sensitivity), outcome,
+        [&](std::span<const std::size_t> kept) {
+          const MixedOutcome tried = try_kept(spec, *full, kept);
+          if (over_budget()) over.request_stop();
+          return tried;
+        },
+        {}, over.get_token());
+    throw_if_stopped(stop_);
+  }
+
+  [[nodiscard]] SensitivityConfig analysis_config() const {
+    // With the trials of MixedSearchConfig, fewer than ten evaluations.
+    constexpr double kEvaluations = 3.0;
+    SensitivityConfig config = pipeline::analysis_within(kEvaluations, evaluation_data_->size());
+    config.on_bad_sample = config_.on_bad_sample;
+    return config;
+  }
+
+  [[nodiscard]] std::optional<std::size_t> most_accurate() const {
+    std::optional<std::size_t> best;
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      const Candidate& candidate = candidates_[i];
+      if (!candidate.session || !candidate.report.accuracy) continue;
+      if (!best || candidate.report.accuracy->sqnr_db > candidates_[*best].report.accuracy->sqnr_db)
+        best = i;
     }
-    for (const CandidateSpec& spec : mixed) add_judged(make(spec));
+    return best;
+  }
+
+  /// Makes, judges and adds the model of `full` that keeps these layers in FP32.
+  MixedOutcome try_kept(const CandidateSpec& spec, const RemediedPlan& full,
+                        std::span<const std::size_t> kept) {
+    MixedPrecision mixed{.of = spec.name};
+    std::vector<std::string> nodes;
+    for (const std::size_t i : kept) {
+      const PrecisionLayer& layer = report_.sensitivity->layers[i].layer;
+      mixed.layers.push_back(layer.name);
+      for (const std::size_t node : layer.nodes) nodes.push_back(full.model.graph.nodes[node].name);
+    }
+    CandidateSpec without = spec;
+    without.name += fmt::format("-mixed{}", ++mixed_trials_);
+    Candidate candidate = make(without, [&](Candidate&) {
+      RemediedPlan part = full;
+      part.plan = plan_without(full.plan, full.model, full.table, nodes);
+      return part;
+    });
+    pipeline::explain_kept(candidate.report, *report_.sensitivity, kept, full.model.graph);
+    candidate.report.mixed = std::move(mixed);
+    add_judged(std::move(candidate));
+    const std::optional<AccuracyReport>& accuracy = candidates_.back().report.accuracy;
+    // A model that the runtime refuses says nothing about the others: fewer layers, then.
+    return accuracy ? outcome_of(*accuracy, config_.thresholds)
+                    : MixedOutcome{.accepted = false, .allowed_noise_share = 0.5};
   }
 
   void judge_one(Candidate& candidate) {
@@ -448,30 +519,24 @@ class AutoRun {
   std::vector<Candidate> candidates_;
   std::unique_ptr<Session> reference_;         // FP32, of one thread
   std::optional<Comparison> comparison_ = {};  // with it
+  std::size_t mixed_trials_ = 0;
 };
 
-void AutoRun::describe(const QuantizationPlan& plan, CandidateReport& report) const {
+void AutoRun::describe(const RemediedPlan& made, CandidateReport& report) {
+  const QuantizationPlan& plan = made.plan;
   report.reductions = plan.reductions;
   for (const NodeDecision& decision : plan.nodes) {
     if (decision.quantized) continue;
     report.kept_fp32.push_back(LeftNode{decision.node, decision.op_type, decision.reason});
   }
-  // Shares of work are counted on the prepared model, whose shapes are known.
-  ValueTypes types = declared_value_types(prepared_);
-  for (auto& [name, type] : types) {
-    // A symbolic batch multiplies every node's work alike; 1 keeps the shares.
-    auto* tensor = std::get_if<TensorType>(&type.type);
-    if (tensor == nullptr || !tensor->shape) continue;
-    for (Dim& dim : *tensor->shape) {
-      if (!dim.number()) dim.value = std::int64_t{1};
-    }
-  }
+  // As `prepare` left it, perhaps with nodes of a remedy: shapes are known.
+  const std::vector<std::uint64_t> work = work_by_node(made.model);
   std::uint64_t total = 0;
   std::uint64_t quantized = 0;
   bool matrix_left = false;
   // The plan's decisions are in model order, one per node.
-  for (std::size_t i = 0; i < prepared_.graph.nodes.size(); ++i) {
-    const std::uint64_t macs = multiply_accumulates(prepared_.graph.nodes[i], types).value_or(0);
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    const std::uint64_t macs = work[i];
     total += macs;
     if (plan.nodes[i].quantized)
       quantized += macs;

@@ -128,17 +128,4 @@ std::vector<std::string> names_of(const RemedyConfig& config) {
   return names;
 }
 
-CandidateSpec without_ends(const CandidateSpec& spec, const Graph& graph) {
-  CandidateSpec mixed = spec;
-  mixed.name += "-float-ends";
-  if (!mixed.remedied_from.empty()) mixed.remedied_from += "-float-ends";
-  const auto first = std::ranges::find_if(graph.nodes, is_matrix_operator);
-  const auto last = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(), is_matrix_operator);
-  if (first != graph.nodes.end()) mixed.config.exclude_nodes.push_back(first->name);
-  if (last != graph.nodes.rend() && last->name != first->name) {
-    mixed.config.exclude_nodes.push_back(last->name);
-  }
-  return mixed;
-}
-
 }  // namespace planish::pipeline

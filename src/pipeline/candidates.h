@@ -36,8 +36,4 @@ bool matrices_matter(const InspectReport& inspection);
 /// The names of what `config` asks for, in the order in which it is done.
 std::vector<std::string> names_of(const RemedyConfig& config);
 
-/// `spec` with the model's first and last matrix operator left in FP32: what is tried when a full
-/// INT8 model is not accurate enough.
-CandidateSpec without_ends(const CandidateSpec& spec, const Graph& graph);
-
 }  // namespace planish::pipeline

@@ -15,6 +15,7 @@ namespace {
 using report::BarRow;
 using report::DistributionRow;
 using report::escape_html;
+using report::ScatterPoint;
 
 constexpr std::string_view kStyle = R"css(
 :root{--bg:#fff;--fg:#1b1f24;--dim:#5b6570;--line:#d9dee4;--card:#f6f8fa;--fp32:#8a94a0;--int8:#1a7f5a;
@@ -274,6 +275,82 @@ void write_candidates(Page& page, const AutoReport& report) {
   page.table_end();
 }
 
+void write_front(Page& page, const AutoReport& report) {
+  if (report.front.size() < 2) return;
+  page.heading("Latency against accuracy");
+  std::vector<ScatterPoint> points;
+  for (const FrontPoint& point : report.front) {
+    const bool is_fp32 = point.precision == Precision::kFp32;
+    points.push_back({.x = point.p50_ms,
+                      .y = 100.0 * point.loss,
+                      .css_class = is_fp32          ? "fp32"
+                                   : point.accepted ? "int8"
+                                                    : "pre",
+                      .label = is_fp32        ? "FP32"
+                               : point.chosen ? "chosen"
+                                              : "",
+                      .title = fmt::format("{}: {:.2f}×, loss {:.2f} %", point.name, point.speed_up,
+                                           100.0 * point.loss)});
+  }
+  std::ranges::sort(points, {}, &ScatterPoint::x);
+  page.raw(report::scatter_plot(points, "milliseconds per inference (p50)", "loss in %"));
+  page.paragraph(
+      "Models that no other beats in speed and accuracy at once. Amber: not within the thresholds.",
+      "dim");
+  page.table_header({"model", "precision", "speed-up", "p50 ms", "loss", "cosine", "accepted"});
+  for (const FrontPoint& point : report.front) {
+    page.row(
+        {"~" + point.name, std::string(name_of(point.precision)),
+         fmt::format("{:.2f}×", point.speed_up), milliseconds(point.p50_ms), percent(point.loss, 2),
+         fmt::format("{:.5f}", point.cosine), point.accepted ? "yes" : "no"},
+        point.chosen ? "chosen" : "");
+  }
+  page.table_end();
+}
+
+std::string decibels(const std::optional<double>& relative_noise) {
+  return relative_noise ? fmt::format("{:.1f}", sqnr_db(*relative_noise)) : "–";
+}
+
+void write_layers(Page& page, const AutoReport& report) {
+  if (!report.sensitivity) return;
+  constexpr std::size_t kBars = 12;
+  const SensitivityReport& sensitivity = *report.sensitivity;
+  const std::vector<std::size_t> order = most_sensitive_first(sensitivity);
+  page.heading("What each layer loses in INT8");
+  std::vector<BarRow> rows;
+  for (std::size_t k = 0; k < std::min(kBars, order.size()); ++k) {
+    const LayerSensitivity& layer = sensitivity.layers[order[k]];
+    if (!layer.only_int8) continue;
+    const double noise = layer.only_int8->relative_noise;
+    rows.push_back({layer.layer.name,
+                    {{1e3 * noise, "int8", fmt::format("{:.3g} of the output's power", noise)}},
+                    fmt::format("{} dB", decibels(noise))});
+  }
+  page.raw(report::bar_plot(rows, "noise at the output, thousandths of its power"));
+  page.raw("<details><summary>Every layer</summary>");
+  page.table_header({"layer", "op", "output dB", "KL", "own dB", "so far dB", "clipped", "work",
+                     "time FP32", "time INT8"});
+  for (const std::size_t i : order) {
+    const LayerSensitivity& layer = sensitivity.layers[i];
+    const auto& only = layer.only_int8;
+    const bool is_seen = layer.output && layer.output->seen;
+    page.row({"~" + layer.layer.name, layer.layer.op_type,
+              only ? decibels(only->relative_noise) : "–",
+              only && only->kl_divergence ? fmt::format("{:.2g}", *only->kl_divergence) : "–",
+              decibels(layer.local_noise), decibels(layer.accumulated_noise),
+              is_seen ? percent(layer.output->seen->clipped, 3) : "–", percent(layer.mac_share),
+              optional_percent(layer.fp32_time_share), optional_percent(layer.int8_time_share)});
+  }
+  page.table_end().raw("</details>\n");
+  page.paragraph(
+      fmt::format("Measured on {} samples, with all other layers in FP32: the output's SQNR and "
+                  "divergence, that of the layer's own output, and that of its output in the INT8 "
+                  "model.",
+                  sensitivity.samples),
+      "dim");
+}
+
 void write_kept(Page& page, const AutoReport& report) {
   const CandidateReport& model = report.handed_out();
   if (!report.chosen) return;
@@ -394,6 +471,8 @@ std::string to_html(const AutoReport& report) {
   write_end_to_end(page, report);
   write_accuracy(page, report);
   write_candidates(page, report);
+  write_front(page, report);
+  write_layers(page, report);
   write_kept(page, report);
   write_reductions(page, report);
   write_operators(page, report);

@@ -51,6 +51,8 @@ Json candidate_json(const CandidateReport& candidate, Target target) {
   json["quantized_mac_share"] = candidate.quantized_mac_share;
   if (!candidate.reductions.empty()) json["saturation"] = to_json(candidate.reductions, target);
   if (candidate.remedies) json["remedies"] = remedies_json(*candidate.remedies);
+  if (candidate.mixed)
+    json["mixed"] = {{"of", candidate.mixed->of}, {"layers", candidate.mixed->layers}};
   if (candidate.rejected_because) json["rejected_because"] = *candidate.rejected_because;
   return json;
 }
@@ -63,6 +65,13 @@ Json operators_json(const std::vector<OperatorTime>& operators) {
         {{"op", op.op_type}, {"nodes", op.nodes}, {"ms", milliseconds}, {"share", op.share}});
   }
   return json;
+}
+
+Json front_json(const FrontPoint& point) {
+  return {{"name", point.name},         {"precision", name_of(point.precision)},
+          {"speedup", point.speed_up},  {"p50_ms", point.p50_ms},
+          {"loss", point.loss},         {"cosine_mean", point.cosine},
+          {"accepted", point.accepted}, {"chosen", point.chosen}};
 }
 
 }  // namespace
@@ -104,6 +113,15 @@ Json to_json(const AutoReport& report) {
   json["candidates"] = Json::array();
   for (const CandidateReport& candidate : report.candidates) {
     json["candidates"].push_back(candidate_json(candidate, report.target));
+  }
+  json["front"] = Json::array();
+  for (const FrontPoint& point : report.front) json["front"].push_back(front_json(point));
+  json["layers"] = Json::array();
+  if (report.sensitivity) {
+    for (const LayerSensitivity& layer : report.sensitivity->layers)
+      json["layers"].push_back(to_json(layer));
+    json["sensitivity"] = to_json(*report.sensitivity);
+    json["sensitivity"].erase("layers");
   }
   json["operators"] = {{"fp32", operators_json(report.baseline_operators)},
                        {"chosen", operators_json(report.chosen_operators)}};

@@ -210,4 +210,51 @@ std::string histogram_plot(const std::vector<double>& values, std::string_view a
   return svg + "</svg>";
 }
 
+std::string scatter_plot(const std::vector<ScatterPoint>& points, std::string_view x_unit,
+                         std::string_view y_unit) {
+  if (points.empty()) return {};
+  constexpr double kTop = kTextHeight + 6;
+  constexpr double kHeight = 200;
+  constexpr double kBottom = kTop + kHeight;
+  double left = points.front().x;
+  double right = left;
+  double high = 0.0;
+  for (const ScatterPoint& point : points) {
+    left = std::min(left, point.x);
+    right = std::max(right, point.x);
+    high = std::max(high, point.y);
+  }
+  const double margin = std::max(0.08 * (right - left), 0.02 * right);
+  const Axis axis(left - margin, right + margin);
+  const double scale = high > 0.0 ? kHeight * 0.92 / high : 0.0;
+  const auto y_of = [&](double y) { return kBottom - 8 - y * scale; };
+  std::string svg = open_svg(kBottom + kAxisHeight, fmt::format("{} over {}", y_unit, x_unit));
+  draw_row_texts(svg, y_unit, "", kTextHeight - 8);
+  axis.draw(svg, kTop, kBottom, x_unit);
+  const double step = nice_step(high, 4);
+  for (double y = 0.0; high > 0.0 && y <= high * 1.0001; y += step) {
+    fmt::format_to(
+        std::back_inserter(svg),
+        "<line class=\"grid\" x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{2:.1f}\" y2=\"{1:.1f}\"/>"
+        "<text class=\"tick\" x=\"{0:.1f}\" y=\"{3:.1f}\">{4:.3g}</text>",
+        kPlotLeft, y_of(y), kPlotLeft + kPlotWidth, y_of(y) - 3, y);
+  }
+  std::string path;
+  for (const ScatterPoint& point : points)
+    path +=
+        fmt::format("{}{:.1f},{:.1f}", path.empty() ? "M" : "L", axis.x(point.x), y_of(point.y));
+  fmt::format_to(std::back_inserter(svg), "<path class=\"grid\" fill=\"none\" d=\"{}\"/>", path);
+  for (const ScatterPoint& point : points) {
+    const bool is_right = axis.x(point.x) > kPlotLeft + kPlotWidth / 2;
+    fmt::format_to(
+        std::back_inserter(svg),
+        "<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"7\"><title>{}</title></circle>"
+        "<text class=\"note\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>",
+        point.css_class, axis.x(point.x), y_of(point.y), escape_html(point.title),
+        axis.x(point.x) + (is_right ? -12 : 12), y_of(point.y) - 10, is_right ? "end" : "start",
+        escape_html(point.label));
+  }
+  return svg + "</svg>";
+}
+
 }  // namespace planish::report

@@ -42,4 +42,17 @@ std::string bar_plot(const std::vector<BarRow>& rows, std::string_view unit);
 std::string histogram_plot(const std::vector<double>& values, std::string_view axis_label,
                            std::string_view css_class, std::size_t bins = 24);
 
+/// A point of a scatter plot; `title` is shown on hover.
+struct ScatterPoint {
+  double x = 0.0;
+  double y = 0.0;
+  std::string css_class = {};
+  std::string label = {};  // beside the point, when not empty
+  std::string title = {};
+};
+
+/// Points over two axes; that of y starts at 0, at the bottom. A line joins points in their order.
+std::string scatter_plot(const std::vector<ScatterPoint>& points, std::string_view x_unit,
+                         std::string_view y_unit);
+
 }  // namespace planish::report

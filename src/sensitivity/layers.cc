@@ -39,13 +39,38 @@ std::optional<std::size_t> layer_that_feeds(const Node& node, const GraphIndex& 
   return last;
 }
 
-void carry_integers(const QuantizationPlan& full, QuantizationPlan& plan) {
-  for (TensorPlan& tensor : plan.tensors) {
-    if (tensor.role != TensorRole::kWeight) continue;
-    const TensorPlan* source = full.find(tensor.tensor);
-    // Integers hold for the scales that they were chosen for.
-    if (source != nullptr && source->params == tensor.params && source->axis == tensor.axis)
-      tensor.integers = source->integers;
+const TensorPlan* root_of(const QuantizationPlan& plan, std::string_view tensor) {
+  const TensorPlan* found = plan.find(tensor);
+  while (found != nullptr && !found->shares.empty()) found = plan.find(found->shares);
+  return found;
+}
+
+/// Whether both plans give `tensor` the same integers.
+bool is_same_activation(const QuantizationPlan& a, const QuantizationPlan& b,
+                        std::string_view tensor) {
+  const TensorPlan* first = root_of(a, tensor);
+  const TensorPlan* second = root_of(b, tensor);
+  if (first == nullptr || second == nullptr) return first == second;
+  return first->params == second->params;
+}
+
+/// Scales and integers of weights are those of `full`, and so are the scales of the biases that
+/// hang on them. Where the input has other integers now, everything is as planned anew.
+void carry_weights(const QuantizationPlan& full, const Graph& graph, QuantizationPlan& plan) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    if (!plan.nodes[i].quantized || !full.nodes[i].quantized) continue;
+    if (!is_same_activation(full, plan, node.input(0))) continue;
+    const auto weight = std::ranges::find(plan.tensors, node.input(1), &TensorPlan::tensor);
+    const TensorPlan* source = full.find(node.input(1));
+    if (weight == plan.tensors.end() || source == nullptr) continue;
+    if (weight->role != TensorRole::kWeight || source->role != TensorRole::kWeight ||
+        weight->dtype != source->dtype || weight->axis != source->axis)
+      continue;
+    *weight = *source;
+    const auto bias = std::ranges::find(plan.biases, i, &BiasPlan::node);
+    const auto known = std::ranges::find(full.biases, i, &BiasPlan::node);
+    if (bias != plan.biases.end() && known != full.biases.end()) bias->scales = known->scales;
   }
 }
 
@@ -66,7 +91,7 @@ bool corrects_quantized_layer(const QuantizationPlan& plan, const Graph& graph,
 QuantizationPlan plan_part(const QuantizationPlan& full, const Model& model,
                            const CalibrationTable& table, const QuantizationConfig& config) {
   QuantizationPlan plan = plan_quantization(model, table, config);
-  carry_integers(full, plan);
+  carry_weights(full, model.graph, plan);
   const GraphIndex index(model.graph);
   for (const CorrectedConstant& constant : full.corrected) {
     if (corrects_quantized_layer(plan, model.graph, index, constant.name))

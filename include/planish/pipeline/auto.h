@@ -22,6 +22,7 @@
 #include "planish/quantize/calibration_table.h"
 #include "planish/quantize/plan.h"
 #include "planish/runtime/node_profile.h"
+#include "planish/sensitivity/sensitivity.h"
 
 namespace planish {
 
@@ -40,6 +41,7 @@ struct AutoConfig {
   std::size_t batch = 1;              // of one inference when speed is measured
   AccuracyThresholds thresholds = {};
   bool remedies = true;           // also try what wins accuracy back at the same speed
+  bool mixed_precision = true;    // when nothing else is accurate: search layers to keep in FP32
   double budget_seconds = 600.0;  // no new candidate is begun after this
   double bench_seconds = 2.0;     // measured time per candidate
 };
@@ -60,6 +62,12 @@ struct RemediesUsed {
   double cosine_gain = 0.0;               // of the mean cosine
 };
 
+/// Layers that a candidate keeps in FP32 because of what INT8 loses there (docs/sensitivity.md).
+struct MixedPrecision {
+  std::string of = {};                   // the candidate with all of them in INT8
+  std::vector<std::string> layers = {};  // names of their operators, in model order
+};
+
 /// One model that was made and measured, or the FP32 model that it is measured against.
 struct CandidateReport {
   std::string name = {};  // "static-qdq-per-channel"
@@ -76,7 +84,20 @@ struct CandidateReport {
   std::vector<RangeReduction> reductions = {};  // weights that could saturate on the target
   double quantized_mac_share = 0.0;             // of the multiply-accumulates, in [0, 1]
   std::optional<RemediesUsed> remedies = {};
+  std::optional<MixedPrecision> mixed = {};
   std::optional<std::string> rejected_because = {};
+};
+
+/// One model of the front: no other is faster and at least as accurate.
+struct FrontPoint {
+  std::string name = {};
+  Precision precision = Precision::kFp32;
+  double speed_up = 1.0;  // against FP32
+  double p50_ms = 0.0;
+  double loss = 0.0;  // of accuracy with labels, else of agreement, else of the mean cosine
+  double cosine = 1.0;
+  bool accepted = true;  // within the thresholds
+  bool chosen = false;
 };
 
 /// What a request costs with reading, decoding and preprocessing; one interleaved run.
@@ -107,6 +128,8 @@ struct AutoReport {
   CandidateReport baseline = {};
   std::vector<CandidateReport> candidates = {};
   std::optional<std::size_t> chosen = {};  // index into candidates; nothing: FP32 is handed out
+  std::vector<FrontPoint> front = {};      // of latency and accuracy, fastest first
+  std::optional<SensitivityReport> sensitivity = {};  // when mixed precision was searched
   std::optional<EndToEndReport> end_to_end = {};
   BenchReport bench = {};                             // machine noise of the measured run
   std::vector<OperatorTime> baseline_operators = {};  // where one FP32 inference's time goes
@@ -133,7 +156,9 @@ struct AutoResult {
 /// the run; among those, the fastest; among those as fast, the one of the greatest SQNR. When there
 /// is none, the source model itself is handed out. Remedies are tried on the fastest way to static
 /// INT8: with adaptive rounding and bias correction, and the same after equalization or, where
-/// matrices do the work, smoothing.
+/// matrices do the work, smoothing. When none of all these is accurate, layers are searched that
+/// stay in FP32, starting from the most accurate; analysis and trials together cost no more than
+/// ten evaluations of the model.
 /// @throws Error of any step, with its name in front; Error(kCancelled).
 AutoResult run_auto(const std::filesystem::path& model, const AutoConfig& config,
                     const ProgressSink& progress = {}, std::stop_token stop = {});

@@ -32,8 +32,8 @@ std::vector<PrecisionLayer> precision_layers(const QuantizationPlan& plan, const
 std::vector<std::string> nodes_of(std::span<const PrecisionLayer> layers,
                                   std::span<const std::size_t> chosen, const Model& model);
 
-/// `full` without the nodes named `kept`, which stay FP32. Integers of weights and corrected
-/// constants (planish/remedy) of the layers that stay quantized are those of `full`.
+/// `full` without the nodes named `kept`, which stay FP32. Scales and integers of weights and
+/// corrected constants (planish/remedy) of the layers that stay quantized are those of `full`.
 /// @throws Error as plan_quantization.
 QuantizationPlan plan_without(const QuantizationPlan& full, const Model& model,
                               const CalibrationTable& table, std::span<const std::string> kept);

@@ -173,17 +173,5 @@ TEST(CandidateSpecs, AConvolutionOverAnImageIsAlsoTriedInFloat) {
             0);
 }
 
-TEST(WithoutEnds, LeavesTheFirstAndLastMatrixOperator) {
-  Graph graph;
-  for (const char* op : {"Relu", "Conv", "Conv", "Gemm", "Softmax"}) {
-    Node node;
-    node.op_type = op;
-    node.name = std::string(op) + std::to_string(graph.nodes.size());
-    graph.nodes.push_back(node);
-  }
-  const CandidateSpec mixed = without_ends(CandidateSpec{}, graph);
-  EXPECT_THAT(mixed.config.exclude_nodes, testing::ElementsAre("Conv1", "Gemm3"));
-}
-
 }  // namespace
 }  // namespace planish::pipeline

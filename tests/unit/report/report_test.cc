@@ -50,6 +50,19 @@ AutoReport report_with_a_choice() {
   report.chosen = 0;
   report.end_to_end =
       EndToEndReport{result_of("fp32", 4.0), result_of("chosen", 2.0), result_of("pre", 1.0)};
+  report.front = {{.name = "static <mixed>",
+                   .precision = Precision::kMixed,
+                   .speed_up = 3.0,
+                   .p50_ms = 1.0,
+                   .loss = 0.005,
+                   .cosine = 0.999,
+                   .chosen = true},
+                  {.name = "fp32", .p50_ms = 3.0}};
+  LayerSensitivity layer;
+  layer.layer = {.name = "stem<1>", .op_type = "Conv", .nodes = {0}};
+  layer.only_int8 = OutputEffect{.relative_noise = 1e-3, .kl_divergence = 0.01};
+  report.sensitivity = SensitivityReport{.samples = 8};
+  report.sensitivity->layers = {layer};
   report.advice = {Advice{"noisy-machine", "p95 & p99 \"far\" apart"}};
   return report;
 }
@@ -85,6 +98,25 @@ TEST(ReportJson, SaysFp32WhenNothingWasChosen) {
   EXPECT_EQ(json["chosen"]["format"], "none");
   EXPECT_DOUBLE_EQ(json["speedup"].get<double>(), 1.0);
   EXPECT_EQ(json["candidates"][0]["rejected_because"], "top-1 agreement 0.9 < 0.99");
+}
+
+TEST(ReportJson, HasTheFrontAndTheLayers) {
+  const Json json = to_json(report_with_a_choice());
+  ASSERT_EQ(json["front"].size(), 2U);
+  EXPECT_EQ(json["front"][0]["precision"], "mixed");
+  EXPECT_EQ(json["front"][0]["chosen"], true);
+  ASSERT_EQ(json["layers"].size(), 1U);
+  EXPECT_EQ(json["layers"][0]["node"], "stem<1>");
+  EXPECT_NEAR(json["layers"][0]["only_int8"]["relative_noise"].get<double>(), 1e-3, 1e-15);
+  EXPECT_TRUE(to_json(AutoReport{})["layers"].empty());
+}
+
+TEST(ReportHtml, ShowsTheFrontAndWhatLayersLose) {
+  const std::string html = to_html(report_with_a_choice());
+  EXPECT_THAT(html, HasSubstr("Latency against accuracy"));
+  EXPECT_THAT(html, HasSubstr("<circle"));
+  EXPECT_THAT(html, HasSubstr("30.0 dB"));  // of 1e-3
+  EXPECT_THAT(html, HasSubstr("stem&lt;1&gt;"));
 }
 
 TEST(ReportHtml, EscapesWhatComesFromOutside) {
