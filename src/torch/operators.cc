@@ -30,7 +30,8 @@ namespace {
 
 // One row, one line.
 // clang-format off
-constexpr std::array kOperators{
+// (A deduced std::array of so many rows is too much for clang 14, which the fuzzers are built with.)
+constexpr auto kOperators = std::to_array<OperatorRow>({
     OperatorRow{"aten.__and__.Scalar", "And", ops::logical_and},
     OperatorRow{"aten.__and__.Tensor", "And", ops::logical_and},
     OperatorRow{"aten.__or__.Scalar", "Or", ops::logical_or},
@@ -441,7 +442,7 @@ constexpr std::array kOperators{
     OperatorRow{"aten.zero.default", "Expand", ops::zeros},
     OperatorRow{"aten.zeros.default", "Expand", ops::zeros},
     OperatorRow{"aten.zeros_like.default", "Expand", ops::zeros},
-};
+});
 // clang-format on
 
 constexpr bool overloads_are_sorted_and_unique() {
