@@ -315,6 +315,7 @@ constexpr double kWorthwhileTop1 = 0.03;
 /// Nats. A trained network's own statistics lie well below (docs/diagnosis.md).
 constexpr double kFarFromTraining = 0.5;
 constexpr double kMuchNearer = 0.25;  // of the distance
+constexpr double kNearlyAsNear = 0.05;
 
 double accuracy_of(const PreprocessTrial& trial) {
   return trial.right.empty() ? 0.0
@@ -348,8 +349,12 @@ void find_preprocess_mismatch(const Facts& facts, Judgement& judgement) {
                : than.distance > kFarFromTraining && one.distance < kMuchNearer * than.distance;
   };
   // Of those that the best is not clearly better than, the first: trials begin with small changes.
+  const auto is_as_good = [&](const PreprocessTrial& trial) {
+    return trials.by_label ? !is_significant(trial, best)
+                           : trial.distance <= best.distance + kNearlyAsNear;
+  };
   const auto chosen = std::ranges::find_if(trials.trials, [&](const PreprocessTrial& trial) {
-    return better(given, trial) && !better(trial, best);
+    return better(given, trial) && is_as_good(trial);
   });
   if (chosen == trials.trials.end()) return;
   Finding finding{.code = FindingCode::kPreprocessMismatch};

@@ -22,8 +22,9 @@
 namespace planish::diagnose_detail {
 namespace {
 
-constexpr double kTrialShare = 0.3;             // of the budget, for all trials
-constexpr std::size_t kMostTrialSamples = 128;  // of one trial
+constexpr double kTrialShare = 0.3;  // of the budget, for all trials
+constexpr std::size_t kMostTrialSamples =
+    512;  // of one trial: a change of 5 points is beyond chance
 constexpr std::size_t kFewestSamples = 16;
 constexpr std::size_t kLayers = 2;  // of BatchNormalization: deeper ones see the first ones' errors
 
@@ -269,7 +270,8 @@ void try_preprocessing(const Subjects& subjects, const Budget& budget, Facts& fa
                      trials.size(), kFewestSamples, kFewestSamples * a_sample / threads)});
     return;
   }
-  const std::size_t count = samples_within(seconds, a_sample, threads, kMostTrialSamples);
+  const std::size_t count = samples_within(seconds, a_sample, threads,
+                                           std::min(kMostTrialSamples, subjects.data->size()));
   std::optional<Labels> labels;
   if (by_label) labels = Labels::load(*facts.config.labels);
   const auto session = by_label ? open_session(subjects.fp32) : nullptr;
