@@ -1,11 +1,10 @@
-#include "cmd_diagnose.h"
+#include "command.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
 
-#include "command.h"
 #include "options.h"
 #include "planish/base/error.h"
 #include "planish/base/json.h"

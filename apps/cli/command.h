@@ -43,6 +43,7 @@ Command calibrate_command();
 Command quantize_command();
 Command compare_command();
 Command bench_command();
+Command diagnose_command();
 Command auto_command();
 Command store_command();
 Command serve_command();

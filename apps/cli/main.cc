@@ -10,7 +10,6 @@
 #include <stop_token>
 #include <thread>
 
-#include "cmd_diagnose.h"
 #include "command.h"
 #include "planish/base/error.h"
 #include "planish/base/json.h"
