@@ -156,7 +156,10 @@ std::vector<Normalizer> first_normalizers(const Graph& graph) {
     const Initializer* mean = index.constant(node.input(3));
     const Initializer* variance = index.constant(node.input(4));
     if (mean == nullptr || variance == nullptr || mean->value.dtype() != DType::kFloat32) continue;
-    found.push_back({{node.input(0), 1}, mean->value.to_floats(), variance->value.to_floats()});
+    Normalizer& normalizer = found.emplace_back();
+    normalizer.input = {node.input(0), 1};
+    normalizer.mean = mean->value.to_floats();
+    normalizer.variance = variance->value.to_floats();
   }
   return found;
 }
