@@ -51,6 +51,7 @@ class AutoRun {
     stage("mixed precision", [&] { try_mixed_precision(); });
     stage("bench", [&] { measure(); });
     report_.chosen = choose_candidate();
+    stage("remedies of the chosen", [&] { remedy_chosen(); });
     report_.front = pipeline::pareto_front(report_);
     stage("end to end", [&] { measure_end_to_end(); });
     stage("profile", [&] { profile(); });
@@ -307,6 +308,21 @@ class AutoRun {
       candidate.report.name = candidate.spec.name;
       candidate.report.remedies->applied = pipeline::names_of(candidate.spec.remedies);
     }
+  }
+
+  /// When another way proves faster than the one that the short run found: remedies on that one,
+  /// and all measured once more, side by side.
+  void remedy_chosen() {
+    if (!config_.remedies || !report_.chosen || over_budget()) return;
+    const CandidateSpec way = candidates_[*report_.chosen].spec;
+    const bool is_done = std::ranges::any_of(
+        candidates_, [&](const Candidate& c) { return c.spec.remedied_from == way.name; });
+    const bool is_mixed = candidates_[*report_.chosen].report.mixed.has_value();
+    if (way.method != Method::kStatic || way.remedies.any() || is_done || is_mixed) return;
+    add_judged(make(pipeline::remedied(way)));
+    measure();
+    report_.candidates.clear();
+    report_.chosen = choose_candidate();
   }
 
   /// By a short interleaved run: the measured one comes when all candidates are there.

@@ -56,8 +56,8 @@ struct DetachedModel {
 };
 
 /// The message and what is missing in it, for a reader that takes weights from memory: nothing of
-/// them is copied. Initializers of at least `min_bytes` bytes are left out, but for those whose
-/// elements share bytes (4 bits and less). `model` must outlive the result.
+/// them is copied. Initializers of at least `min_bytes` are left out, but for those that nothing
+/// reads or whose elements share bytes (4 bits and less). `model` must outlive the result.
 /// @throws Error(kExhausted) when what remains exceeds 2 GB.
 DetachedModel serialize_detached(const Model& model, std::uint64_t min_bytes);
 

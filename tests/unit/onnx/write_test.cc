@@ -97,9 +97,18 @@ TEST(SaveModel, LeavesOutWhereAFileOnceHadItsData) {
               model.graph.initializers.at(0).value);
 }
 
-TEST(SerializeDetached, LeavesLargeWeightsOutAndNamesThem) {
-  const Model model = model_with_weights();
-  const DetachedModel detached = serialize_detached(model, 1000);
+TEST(SerializeDetached, LeavesLargeWeightsThatAreReadOutAndNamesThem) {
+  const Model model = GraphBuilder()
+                          .initializer("small", random_tensor({3}, 1))
+                          .initializer("first", random_tensor({33, 31}, 2))
+                          .initializer("second", random_bits(DType::kInt8, {5000}, 3))
+                          .initializer("unread", random_tensor({64}, 4))
+                          .node("Identity", {"first"}, {"a"})
+                          .node("Identity", {"second"}, {"b"})
+                          .untyped_output("a")
+                          .untyped_output("b")
+                          .model();
+  const DetachedModel detached = serialize_detached(model, 256);
   ASSERT_EQ(detached.weights.size(), 2U);
   EXPECT_EQ(detached.weights[0], &model.graph.initializers[1]);
   EXPECT_EQ(detached.weights[1], &model.graph.initializers[2]);

@@ -99,6 +99,18 @@ TEST(OpenSession, KeepsTheWeightsOfAModelThatIsGone) {
   EXPECT_TRUE(owner.expired());
 }
 
+TEST(OpenSession, TakesAModelWithALargeWeightThatNothingReads) {
+  const auto session =
+      open_session(test::GraphBuilder()
+                       .input("x", DType::kFloat32, {2})
+                       .initializer<float>("unread", {1000}, std::vector<float>(1000, 1.0F))
+                       .node("Relu", {"x"}, {"y"})
+                       .output("y", DType::kFloat32, {2})
+                       .model());
+  const NamedTensor x{"x", Tensor::of<float>({2}, std::vector<float>{-1, 2})};
+  EXPECT_EQ(session->run({&x, 1}).at(0).to_floats(), (std::vector<float>{0, 2}));
+}
+
 TEST(OpenSession, FusesAndFoldsBorrowedWeights) {
   // Conv and BatchNormalization become one Conv: its weights are made of borrowed ones.
   const Model model = GraphBuilder()
