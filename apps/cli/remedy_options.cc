@@ -2,74 +2,54 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace planish::cli {
 namespace {
 
+template <typename Item, typename T>
+T sum_of(const std::vector<Item>& items, T Item::*member) {
+  T sum{};
+  for (const Item& item : items) sum += item.*member;
+  return sum;
+}
+
+template <typename Item>
+double mean_of(const std::vector<Item>& items, double Item::*member) {
+  return sum_of(items, member) / static_cast<double>(items.size());
+}
+
 std::string summary_of(const EqualizeReport& report) {
-  const auto equalized = std::ranges::count_if(
-      report.sets, [](const EqualizedSet& set) { return set.left_because.empty(); });
-  double before = 0.0;
-  double after = 0.0;
-  for (const EqualizedSet& set : report.sets) {
-    before += set.noise_before;
-    after += set.noise_after;
-  }
   return fmt::format("  equalized: {} of {} sets of channels, predicted noise {:.3g} -> {:.3g}\n",
-                     equalized, report.sets.size(), before, after);
+                     report.equalized(), report.sets.size(),
+                     sum_of(report.sets, &EqualizedSet::noise_before),
+                     sum_of(report.sets, &EqualizedSet::noise_after));
 }
 
 std::string summary_of(const SmoothReport& report) {
-  std::size_t smoothed = 0;
-  std::size_t with_mul = 0;
-  double before = 0.0;
-  double after = 0.0;
-  for (const SmoothedInput& input : report.inputs) {
-    smoothed += input.left_because.empty() ? 1 : 0;
-    with_mul += input.has_mul ? 1 : 0;
-    before += input.noise_before;
-    after += input.noise_after;
-  }
   return fmt::format(
       "  smoothed: {} of {} activations, {} with a Mul, predicted noise {:.3g} -> {:.3g}\n",
-      smoothed, report.inputs.size(), with_mul, before, after);
+      report.smoothed(), report.inputs.size(), report.muls_added(),
+      sum_of(report.inputs, &SmoothedInput::noise_before),
+      sum_of(report.inputs, &SmoothedInput::noise_after));
 }
 
 std::string summary_of(const ClippingReport& report) {
-  std::size_t clipped = 0;
-  std::size_t scales = 0;
-  double before = 0.0;
-  double after = 0.0;
-  for (const ClippedLayer& layer : report.layers) {
-    clipped += layer.clipped;
-    scales += layer.scales;
-    before += layer.error_before;
-    after += layer.error_after;
-  }
   return fmt::format(
-      "  weight clipping: {} of {} scales, mean error of {} layers {:.3g} -> {:.3g}\n", clipped,
-      scales, report.layers.size(), before / static_cast<double>(report.layers.size()),
-      after / static_cast<double>(report.layers.size()));
+      "  weight clipping: {} of {} scales, mean error of {} layers {:.3g} -> {:.3g}\n",
+      sum_of(report.layers, &ClippedLayer::clipped), sum_of(report.layers, &ClippedLayer::scales),
+      report.layers.size(), mean_of(report.layers, &ClippedLayer::error_before),
+      mean_of(report.layers, &ClippedLayer::error_after));
 }
 
 std::string summary_of(const RoundingReport& report) {
-  std::size_t changed = 0;
-  std::size_t elements = 0;
-  double before = 0.0;
-  double after = 0.0;
-  for (const RoundedLayer& layer : report.layers) {
-    changed += layer.changed;
-    elements += layer.elements;
-    before += layer.error_before;
-    after += layer.error_after;
-  }
   return fmt::format(
       "  adaptive rounding: {} of {} weights not to the nearest, mean error of {} layers {:.3g} -> "
       "{:.3g}\n",
-      changed, elements, report.layers.size(), before / static_cast<double>(report.layers.size()),
-      after / static_cast<double>(report.layers.size()));
+      sum_of(report.layers, &RoundedLayer::changed), sum_of(report.layers, &RoundedLayer::elements),
+      report.layers.size(), mean_of(report.layers, &RoundedLayer::error_before),
+      mean_of(report.layers, &RoundedLayer::error_after));
 }
 
 std::string summary_of(const BiasCorrectionReport& report) {

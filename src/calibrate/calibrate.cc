@@ -130,9 +130,7 @@ struct Calibrator::State {
     }
   }
 
-  [[nodiscard]] std::size_t threads() const {
-    return static_cast<std::size_t>(config.threads > 0 ? config.threads : usable_cores());
-  }
+  [[nodiscard]] std::size_t threads() const { return threads_or_usable(config.threads); }
 
   CalibrateConfig config;
   std::vector<std::string> names;

@@ -46,31 +46,14 @@ Names outer_uses(const Graph& body) {
 /// Of `graph` and of the bodies in it.
 Names definitions(const Graph& graph) {
   Names names;
-  for_each_graph(graph, [&](const Graph& inner) {
-    for (const ValueInfo& input : inner.inputs) names.insert(input.name);
-    for (const Initializer& initializer : inner.initializers) names.insert(initializer.name);
-    for (const SparseInitializer& sparse : inner.sparse_initializers)
-      names.insert(sparse.values.name);
-    for (const Node& node : inner.nodes) names.insert(node.outputs.begin(), node.outputs.end());
-  });
+  for_each_graph(graph, [&](const Graph& inner) { names.merge(names_defined_in(inner)); });
   return names;
 }
 
 void rename_values(Graph& graph, const std::unordered_map<std::string, std::string>& names) {
-  const auto rename = [&](std::string& name) {
+  for_each_value_name(graph, [&](std::string& name) {
     const auto found = names.find(name);
     if (found != names.end()) name = found->second;
-  };
-  for_each_graph(graph, [&](Graph& inner) {
-    for (auto* infos : {&inner.inputs, &inner.outputs, &inner.values}) {
-      for (ValueInfo& info : *infos) rename(info.name);
-    }
-    for (Initializer& initializer : inner.initializers) rename(initializer.name);
-    for (SparseInitializer& sparse : inner.sparse_initializers) rename(sparse.values.name);
-    for (Node& node : inner.nodes) {
-      std::ranges::for_each(node.inputs, rename);
-      std::ranges::for_each(node.outputs, rename);
-    }
   });
 }
 

@@ -22,17 +22,6 @@ void for_each_subgraph(NodeT& node, const Visit& visit) {
   }
 }
 
-/// Names defined by `graph` itself: a use of one of them inside is not a use of an outer value.
-std::unordered_set<std::string> names_defined_in(const Graph& graph) {
-  std::unordered_set<std::string> names;
-  for (const ValueInfo& input : graph.inputs) names.insert(input.name);
-  for (const Initializer& initializer : graph.initializers) names.insert(initializer.name);
-  for (const SparseInitializer& sparse : graph.sparse_initializers)
-    names.insert(sparse.values.name);
-  for (const Node& node : graph.nodes) names.insert(node.outputs.begin(), node.outputs.end());
-  return names;
-}
-
 void replace_outer_uses(Graph& graph, std::string_view from, std::string_view to) {
   const std::unordered_set<std::string> own = names_defined_in(graph);
   if (own.contains(std::string(from))) return;
@@ -49,6 +38,37 @@ void replace_outer_uses(Graph& graph, std::string_view from, std::string_view to
 }
 
 }  // namespace
+
+std::unordered_set<std::string> names_defined_in(const Graph& graph) {
+  std::unordered_set<std::string> names;
+  for (const ValueInfo& input : graph.inputs) names.insert(input.name);
+  for (const Initializer& initializer : graph.initializers) names.insert(initializer.name);
+  for (const SparseInitializer& sparse : graph.sparse_initializers)
+    names.insert(sparse.values.name);
+  for (const Node& node : graph.nodes) names.insert(node.outputs.begin(), node.outputs.end());
+  return names;
+}
+
+void for_each_value_name(Graph& graph, const std::function<void(std::string&)>& rename) {
+  for_each_graph(graph, [&](Graph& inner) {
+    for (auto* infos : {&inner.inputs, &inner.outputs, &inner.values}) {
+      for (ValueInfo& info : *infos) rename(info.name);
+    }
+    for (Initializer& initializer : inner.initializers) rename(initializer.name);
+    for (SparseInitializer& sparse : inner.sparse_initializers) rename(sparse.values.name);
+    for (QuantizationAnnotation& annotation : inner.quantization_annotations) {
+      rename(annotation.tensor_name);
+      for (auto& [role, tensor] : annotation.parameters) rename(tensor);
+    }
+    for (Node& node : inner.nodes) {
+      for (auto* names : {&node.inputs, &node.outputs}) {
+        for (std::string& name : *names) {
+          if (!name.empty()) rename(name);
+        }
+      }
+    }
+  });
+}
 
 void for_each_outer_use(const Graph& body, const std::function<void(const std::string&)>& visit) {
   const std::unordered_set<std::string> own = names_defined_in(body);

@@ -243,6 +243,9 @@ HostReport describe_host(const fs::path& root) {
 }
 
 int usable_cores() { return describe_host().cores_usable; }
+std::size_t threads_or_usable(int threads) {
+  return static_cast<std::size_t>(threads > 0 ? threads : usable_cores());
+}
 
 CpuTimes read_cpu_times(const fs::path& root) {
   CpuTimes times;

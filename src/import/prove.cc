@@ -77,7 +77,7 @@ Examples examples_of(const Model& model, std::vector<ExampleSizes> sizes, std::u
 
 std::unique_ptr<Session> open_for_proof(const Model& model, const ImportConfig& config) {
   return open_session(model,
-                      SessionConfig{.threads = config.threads > 0 ? config.threads : usable_cores(),
+                      SessionConfig{.threads = static_cast<int>(threads_or_usable(config.threads)),
                                     .optimization = GraphOptimization::kNone,
                                     .memory_pattern = false,
                                     .entries = {{"session.disable_prepacking", "1"}}});

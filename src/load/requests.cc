@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 
 #include "load/http.h"
 #include "planish/base/error.h"
@@ -25,42 +24,6 @@ TensorSpec spec_from(const Json& json) {
     spec.shape.push_back(number < 0 ? Dim() : Dim(number));
   }
   return spec;
-}
-
-/// The protocol's form of a tensor of strings: each with its length in four bytes before it.
-std::string length_prefixed(std::span<const std::string> values) {
-  std::string out;
-  for (const std::string& value : values) {
-    const auto length = static_cast<std::uint32_t>(value.size());
-    char bytes[sizeof length];
-    std::memcpy(bytes, &length, sizeof length);  // little-endian, as all machines planish runs on
-    out.append(bytes, sizeof bytes);
-    out += value;
-  }
-  return out;
-}
-
-struct BinaryInput {
-  std::string name = {};
-  std::string_view datatype = {};
-  std::vector<std::int64_t> shape = {};
-  std::string bytes = {};
-};
-
-Request request_of(const Endpoint& endpoint, std::span<const BinaryInput> inputs,
-                   std::size_t batch) {
-  Json header;
-  std::string data;
-  for (const BinaryInput& input : inputs) {
-    header["inputs"].push_back({{"name", input.name},
-                                {"shape", input.shape},
-                                {"datatype", input.datatype},
-                                {"parameters", {{"binary_data_size", input.bytes.size()}}}});
-    data += input.bytes;
-  }
-  header["parameters"]["binary_data_output"] = true;
-  const std::string json = header.dump();
-  return {post_bytes(endpoint, model_path(endpoint) + "/infer", json + data, json.size()), batch};
 }
 
 }  // namespace
@@ -94,16 +57,19 @@ Signature fetch_signature(const Endpoint& endpoint) {
 
 Request tensor_request(const Endpoint& endpoint, std::span<const NamedTensor> inputs,
                        std::size_t batch) {
-  std::vector<BinaryInput> binary;
+  Json header;
+  std::string data;
   for (const NamedTensor& input : inputs) {
-    const auto bytes = input.value.bytes();
-    const bool is_text = input.value.dtype() == DType::kString;
-    binary.push_back(
-        {input.name, serve::datatype_of(input.value.dtype()), input.value.dims(),
-         is_text ? length_prefixed(input.value.strings())
-                 : std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())});
+    const std::string bytes = serve::binary_of(input.value);
+    header["inputs"].push_back({{"name", input.name},
+                                {"shape", input.value.dims()},
+                                {"datatype", serve::datatype_of(input.value.dtype())},
+                                {"parameters", {{"binary_data_size", bytes.size()}}}});
+    data += bytes;
   }
-  return request_of(endpoint, binary, batch);
+  header["parameters"]["binary_data_output"] = true;
+  const std::string json = header.dump();
+  return {post_bytes(endpoint, model_path(endpoint) + "/infer", json + data, json.size()), batch};
 }
 
 Request image_request(const Endpoint& endpoint, const Signature& signature,
@@ -113,11 +79,10 @@ Request image_request(const Endpoint& endpoint, const Signature& signature,
                                                  std::to_string(signature.inputs.size()) +
                                                  " inputs; images can be sent to models with one");
   }
-  const BinaryInput input{signature.inputs.front().name,
-                          "BYTES",
-                          {static_cast<std::int64_t>(images.size())},
-                          length_prefixed(images)};
-  return request_of(endpoint, {&input, 1}, images.size());
+  const NamedTensor input{signature.inputs.front().name,
+                          Tensor::of_strings({static_cast<std::int64_t>(images.size())},
+                                             {images.begin(), images.end()})};
+  return tensor_request(endpoint, {&input, 1}, images.size());
 }
 
 std::vector<Request> requests_of(const Endpoint& endpoint, const Signature& signature,

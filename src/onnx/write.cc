@@ -1,7 +1,5 @@
 // serialize_model, save_model, serialize_tensor and digest_of.
 #include <optional>
-#include <string>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -90,32 +88,19 @@ std::string joined(const ModelMessage& message) {
 
 std::string serialize_model(const Model& model) { return joined(model_message(model)); }
 
-namespace {
-
-/// What nodes read, those in bodies included, and the graph's outputs.
-std::unordered_set<std::string> names_read(const Graph& graph) {
-  std::unordered_set<std::string> names;
-  for (const ValueInfo& output : graph.outputs) names.insert(output.name);
-  for_each_graph(graph, [&](const Graph& each) {
-    for (const Node& node : each.nodes) names.insert(node.inputs.begin(), node.inputs.end());
-    if (&each == &graph) return;
-    for (const ValueInfo& output : each.outputs) names.insert(output.name);
-  });
-  return names;
-}
-
-}  // namespace
-
 DetachedModel serialize_detached(const Model& model, std::uint64_t min_bytes) {
   DetachedModel detached;
   // ONNX Runtime drops initializers that nothing reads, and then misses them.
-  const std::unordered_set<std::string> read = names_read(model.graph);
+  const GraphIndex index(model.graph);
+  const auto is_read = [&](const std::string& name) {
+    return !index.uses(name).empty() || index.is_graph_output(name);
+  };
   Places places(model.graph.initializers.size());
   for (std::size_t i = 0; i < places.size(); ++i) {
     const Initializer& initializer = model.graph.initializers[i];
     const std::uint64_t length = initializer.value.bytes().size();
     if (length == 0 || length < min_bytes || row_of(initializer.value.dtype()).bits < 8) continue;
-    if (!read.contains(initializer.name)) continue;
+    if (!is_read(initializer.name)) continue;
     places[i] = ExternalPlace{"in-memory", 0, length};
     detached.weights.push_back(&initializer);
   }

@@ -239,25 +239,14 @@ class AutoRun {
       calibration.method = CalibrationMethod::kMinMax;
     RemediedPlan made = plan_with_remedies(prepared_, *calibration_data_, candidate.spec.config,
                                            calibration, candidate.spec.remedies, progress_, stop_);
-    candidate.equalized_sets = equalized_sets(made.report);
+    if (made.report.equalize) candidate.equalized_sets = made.report.equalize->equalized();
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    candidate.report.remedies = RemediesUsed{.of = candidate.spec.remedied_from,
-                                             .applied = pipeline::names_of(candidate.spec.remedies),
-                                             .muls_added = muls_added(made.report),
-                                             .seconds = spent.count()};
+    candidate.report.remedies =
+        RemediesUsed{.of = candidate.spec.remedied_from,
+                     .applied = pipeline::names_of(candidate.spec.remedies),
+                     .muls_added = made.report.smooth ? made.report.smooth->muls_added() : 0,
+                     .seconds = spent.count()};
     return made;
-  }
-
-  static std::size_t muls_added(const RemedyReport& report) {
-    if (!report.smooth) return 0;
-    return static_cast<std::size_t>(
-        std::ranges::count_if(report.smooth->inputs, &SmoothedInput::has_mul));
-  }
-
-  static std::size_t equalized_sets(const RemedyReport& report) {
-    if (!report.equalize) return 0;
-    return static_cast<std::size_t>(std::ranges::count_if(
-        report.equalize->sets, [](const EqualizedSet& set) { return set.left_because.empty(); }));
   }
 
   /// Bytes of the file, its weights included, as save_model would write it.
@@ -321,7 +310,6 @@ class AutoRun {
     if (way.method != Method::kStatic || way.remedies.any() || is_done || is_mixed) return;
     add_judged(make(pipeline::remedied(way)));
     measure();
-    report_.candidates.clear();
     report_.chosen = choose_candidate();
   }
 
@@ -476,6 +464,7 @@ class AutoRun {
   }
 
   std::optional<std::size_t> choose_candidate() {
+    report_.candidates.clear();
     for (const Candidate& candidate : candidates_) report_.candidates.push_back(candidate.report);
     return pipeline::choose(report_.candidates);
   }

@@ -29,30 +29,6 @@ constexpr std::array<std::string_view, 9> kContinuations{"_scale",
 
 using Rename = std::function<void(std::string&)>;
 
-/// Calls rename(name) for every name of a value, in `graph` and in the graphs inside it. Bodies
-/// that read a value of an outer graph, and those that have one of the same name, stay as they were
-/// related: all equal names change alike.
-void for_each_value_name(Graph& graph, const Rename& rename) {
-  for_each_graph(graph, [&](Graph& inner) {
-    for (auto* infos : {&inner.inputs, &inner.outputs, &inner.values}) {
-      for (ValueInfo& info : *infos) rename(info.name);
-    }
-    for (Initializer& initializer : inner.initializers) rename(initializer.name);
-    for (SparseInitializer& sparse : inner.sparse_initializers) rename(sparse.values.name);
-    for (QuantizationAnnotation& annotation : inner.quantization_annotations) {
-      rename(annotation.tensor_name);
-      for (auto& [role, tensor] : annotation.parameters) rename(tensor);
-    }
-    for (Node& node : inner.nodes) {
-      for (auto* names : {&node.inputs, &node.outputs}) {
-        for (std::string& name : *names) {
-          if (!name.empty()) rename(name);
-        }
-      }
-    }
-  });
-}
-
 /// The end of the model's own names while new ones are derived from them, which end otherwise.
 constexpr char kOwn = '\x1f';
 

@@ -178,11 +178,10 @@ std::vector<ChannelStatistics> observe_channels(const Model& model, const Datase
       }
     };
   };
-  const ProcessConfig process{
-      .threads = static_cast<std::size_t>(config.threads > 0 ? config.threads : usable_cores()),
-      .on_bad_sample = config.on_bad_sample,
-      .stage = "channels",
-      .progress = progress};
+  const ProcessConfig process{.threads = threads_or_usable(config.threads),
+                              .on_bad_sample = config.on_bad_sample,
+                              .stage = "channels",
+                              .progress = progress};
   process_samples(data, process, work, stop);
 
   std::vector<ChannelStatistics> result;

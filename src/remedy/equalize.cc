@@ -127,6 +127,11 @@ Equalized equalize(const Model& model, std::span<const ChannelStatistics> statis
   return Equalizer(model, statistics, quantization, config).run();
 }
 
+std::size_t EqualizeReport::equalized() const {
+  return static_cast<std::size_t>(
+      std::ranges::count(sets, std::string_view(), &EqualizedSet::left_because));
+}
+
 Json to_json(const EqualizeReport& report) {
   Json sets = Json::array();
   for (const EqualizedSet& set : report.sets) {

@@ -149,8 +149,7 @@ class Observation {
   }
 
   void run(const Dataset& data, const ProgressSink& progress, const std::stop_token& stop) {
-    threads_ =
-        static_cast<std::size_t>(config_.run.threads > 0 ? config_.run.threads : usable_cores());
+    threads_ = threads_or_usable(config_.run.threads);
     for (std::size_t first = 0; first < layers_.size();) {
       const std::size_t last = config_.second_moments ? end_of_pass(first) : layers_.size();
       observe(first, last, data, progress, stop);

@@ -81,6 +81,17 @@ std::vector<QuantizedLayer> layers_of_statistics(const QuantizationPlan& plan, c
                                                std::to_string(layers.size()) + " quantized layers");
 }
 
+void require_second_moments(const QuantizedLayer& layer, const LayerStatistics& statistics) {
+  const std::size_t terms = layer.weight.terms();
+  if (statistics.second_moment.size() == layer.weight.groups * terms * terms) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "statistics without second moments of '" + layer.name + "'");
+}
+
+bool is_mean_corrected(const QuantizedLayer& layer, MeanError mean_error) {
+  return mean_error == MeanError::kCorrected && !layer.bias.empty() && layer.beta != 0.0;
+}
+
 std::vector<float> dequantized_weight(const QuantizationPlan& plan, const QuantizedLayer& layer,
                                       const Tensor& weight) {
   const TensorPlan& tensor = plan.tensors[layer.weight_plan];

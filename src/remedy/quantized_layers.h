@@ -9,6 +9,8 @@
 #include "planish/graph/model.h"
 #include "planish/optimize/layer_weight.h"
 #include "planish/quantize/plan.h"
+#include "planish/remedy/layer_statistics.h"
+#include "planish/remedy/rounding.h"
 
 namespace planish::remedy {
 
@@ -41,6 +43,12 @@ std::vector<QuantizedLayer> quantized_layers(const QuantizationPlan& plan, const
 /// Those that `count` statistics are of. @throws Error(kInvalidArgument) when they are not as many.
 std::vector<QuantizedLayer> layers_of_statistics(const QuantizationPlan& plan, const Model& model,
                                                  std::size_t count);
+
+/// @throws Error(kInvalidArgument) when `statistics` were taken without second moments.
+void require_second_moments(const QuantizedLayer& layer, const LayerStatistics& statistics);
+
+/// Whether a bias will make up for the mean error of `layer`, so that only the rest of it counts.
+bool is_mean_corrected(const QuantizedLayer& layer, MeanError mean_error);
 
 /// What the weight will be in the quantized model: its integers, times scale; [M, K] by output
 /// channel and term.

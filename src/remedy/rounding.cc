@@ -288,24 +288,17 @@ RoundingReport adapt_rounding(QuantizationPlan& plan, const Model& model,
                               std::span<const LayerStatistics> statistics, MeanError mean_error,
                               const RoundingConfig& config, std::stop_token stop) {
   const auto layers = remedy::layers_of_statistics(plan, model, statistics.size());
-  const auto threads =
-      static_cast<std::size_t>(config.threads > 0 ? config.threads : usable_cores());
+  const auto threads = threads_or_usable(config.threads);
   const GraphIndex index(model.graph);
   RoundingReport report;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const QuantizedLayer& layer = layers[i];
-    const LayerWeight& weight = layer.weight;
     if (!layer.owns_weight || statistics[i].moment_rows == 0) continue;
-    if (statistics[i].second_moment.size() != weight.groups * weight.terms() * weight.terms()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "statistics without second moments of '" + layer.name + "'");
-    }
-    const Tensor& values = index.constant(weight.name)->value;
-    const bool corrected =
-        mean_error == MeanError::kCorrected && !layer.bias.empty() && layer.beta != 0.0;
+    remedy::require_second_moments(layer, statistics[i]);
+    const Tensor& values = index.constant(layer.weight.name)->value;
     LayerRounding rounding(plan, layer, values,
                            pairs_of(plan, layer, model.graph.nodes[layer.node], values),
-                           statistics[i], corrected, config);
+                           statistics[i], remedy::is_mean_corrected(layer, mean_error), config);
     report.layers.push_back(rounding.run(threads, stop));
     TensorPlan& tensor = plan.tensors[layer.weight_plan];
     tensor.integers = rounding.integers(values.dims(), tensor.dtype);

@@ -190,6 +190,15 @@ Smoothed smooth(const Model& model, std::span<const ChannelStatistics> statistic
   return Smoother(model, statistics, quantization, config).run();
 }
 
+std::size_t SmoothReport::smoothed() const {
+  return static_cast<std::size_t>(
+      std::ranges::count(inputs, std::string_view(), &SmoothedInput::left_because));
+}
+
+std::size_t SmoothReport::muls_added() const {
+  return static_cast<std::size_t>(std::ranges::count(inputs, true, &SmoothedInput::has_mul));
+}
+
 Json to_json(const SmoothReport& report) {
   Json inputs = Json::array();
   for (const SmoothedInput& input : report.inputs) {

@@ -172,22 +172,15 @@ ClippedWeights clip_weights(const QuantizationPlan& plan, const Model& model,
                             std::span<const LayerStatistics> statistics, MeanError mean_error,
                             const ClippingConfig& config, std::stop_token stop) {
   const auto layers = remedy::layers_of_statistics(plan, model, statistics.size());
-  const auto threads =
-      static_cast<std::size_t>(config.threads > 0 ? config.threads : usable_cores());
+  const auto threads = threads_or_usable(config.threads);
   const GraphIndex index(model.graph);
   ClippedWeights result;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const QuantizedLayer& layer = layers[i];
     if (!is_clippable(plan, layer) || statistics[i].moment_rows == 0) continue;
-    const std::size_t terms = layer.weight.terms();
-    if (statistics[i].second_moment.size() != layer.weight.groups * terms * terms) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "statistics without second moments of '" + layer.name + "'");
-    }
-    const bool centred =
-        mean_error == MeanError::kCorrected && !layer.bias.empty() && layer.beta != 0.0;
+    remedy::require_second_moments(layer, statistics[i]);
     const LayerClipping clipping(plan, layer, index.constant(layer.weight.name)->value,
-                                 statistics[i], centred);
+                                 statistics[i], remedy::is_mean_corrected(layer, mean_error));
     result.report.layers.push_back(clipping.run(config, threads, result.overrides, stop));
   }
   return result;

@@ -32,7 +32,7 @@ Analysis::Analysis(const Model& model, const CalibrationTable& table, const Quan
       config_(config),
       progress_(progress),
       stop_(std::move(stop)),
-      threads_(static_cast<std::size_t>(config.threads > 0 ? config.threads : usable_cores())),
+      threads_(threads_or_usable(config.threads)),
       index_(model.graph),
       types_(declared_value_types(model)) {}
 

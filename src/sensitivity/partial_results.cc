@@ -20,17 +20,6 @@ std::optional<double> number(const Json& json, std::string_view key) {
   return json_get<double>(json, key);
 }
 
-Json effect_json(const OutputEffect& effect) {
-  Json json;
-  json["relative_noise"] = effect.relative_noise;
-  json["cosine_mean"] = effect.cosine_mean;
-  json["cosine_min"] = effect.cosine_min;
-  put(json, "kl_divergence", effect.kl_divergence);
-  put(json, "top1_agreement", effect.top1_agreement);
-  put(json, "top1", effect.top1);
-  return json;
-}
-
 std::optional<OutputEffect> effect_from(const Json& json, std::string_view key) {
   if (!json.contains(key)) return std::nullopt;
   const Json& effect = json.at(std::string(key));
@@ -43,6 +32,17 @@ std::optional<OutputEffect> effect_from(const Json& json, std::string_view key) 
 }
 
 }  // namespace
+
+Json effect_json(const OutputEffect& effect) {
+  Json json;
+  json["relative_noise"] = effect.relative_noise;
+  json["cosine_mean"] = effect.cosine_mean;
+  json["cosine_min"] = effect.cosine_min;
+  put(json, "kl_divergence", effect.kl_divergence);
+  put(json, "top1_agreement", effect.top1_agreement);
+  put(json, "top1", effect.top1);
+  return json;
+}
 
 Json measured_json(const LayerSensitivity& layer) {
   Json json = Json::object();

@@ -12,6 +12,7 @@
 
 namespace planish::sensitivity_detail {
 
+Json effect_json(const OutputEffect& effect);
 /// The members of `layer` that are measured by running it, as JSON and back.
 Json measured_json(const LayerSensitivity& layer);
 /// @throws Error(kInvalidArgument) when a member is absent or of another type.

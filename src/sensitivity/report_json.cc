@@ -25,12 +25,6 @@ Json activation_json(const LayerActivation& activation) {
   return json;
 }
 
-Json effect_json(const OutputEffect& effect) {
-  LayerSensitivity carrier;
-  carrier.only_int8 = effect;
-  return sensitivity_detail::measured_json(carrier).at("only_int8");
-}
-
 Json cost_json(const SensitivityCost& cost) {
   Json json;
   json["layers"] = cost.layers;
@@ -75,7 +69,7 @@ Json to_json(const SensitivityReport& report) {
   json["cost"]["seconds"] = report.seconds;
   json["cost"]["resumed_layers"] = report.resumed;
   if (report.fp32_top1) json["fp32_top1"] = *report.fp32_top1;
-  json["int8"] = effect_json(report.int8);
+  json["int8"] = sensitivity_detail::effect_json(report.int8);
   json["layers"] = Json::array();
   for (const LayerSensitivity& layer : report.layers) json["layers"].push_back(to_json(layer));
   return json;

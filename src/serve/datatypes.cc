@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace planish::serve {
 namespace {
@@ -36,6 +37,18 @@ std::optional<DType> dtype_from_datatype(std::string_view datatype) {
 
 bool has_json_form(DType dtype) {
   return dtype != DType::kFloat16 && dtype != DType::kBFloat16 && !datatype_of(dtype).empty();
+}
+
+std::string binary_of(const Tensor& tensor) {
+  if (tensor.dtype() != DType::kString)
+    return {reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size()};
+  std::string out;
+  for (const std::string& value : tensor.strings()) {
+    const auto length = static_cast<std::uint32_t>(value.size());
+    out.append(reinterpret_cast<const char*>(&length), sizeof(length));
+    out += value;
+  }
+  return out;
 }
 
 }  // namespace planish::serve

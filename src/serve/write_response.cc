@@ -78,18 +78,6 @@ void append_shape(std::string& out, const std::vector<std::int64_t>& dims) {
   out += ']';
 }
 
-std::string binary_of(const Tensor& tensor) {
-  if (tensor.dtype() != DType::kString)
-    return {reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size()};
-  std::string out;
-  for (const std::string& value : tensor.strings()) {
-    const auto length = static_cast<std::uint32_t>(value.size());
-    out.append(reinterpret_cast<const char*>(&length), sizeof(length));
-    out += value;
-  }
-  return out;
-}
-
 /// The `k` highest of each row as strings "value:index[:label]", dims [rows, k]. (Classification
 /// extension: the rows are the first dimension; a vector is one row.)
 Tensor classified(const Tensor& tensor, std::size_t k, const std::vector<std::string>& labels) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -87,8 +88,18 @@ class NameScope {
 
  private:
   std::unordered_set<std::string> taken_;
-  std::unordered_map<std::string, std::size_t> last_suffix_;  // by wish: the next search starts there
+  std::unordered_map<std::string, std::size_t>
+      last_suffix_;  // by wish: the next search starts there
 };
+
+/// Names that `graph` itself defines, those of its bodies not: a use of one of them inside is not a
+/// use of an outer value.
+std::unordered_set<std::string> names_defined_in(const Graph& graph);
+
+/// Calls rename(name) for every name of a value, in `graph` and in the graphs inside it. Bodies
+/// that read a value of an outer graph, and those that have one of the same name, stay as they were
+/// related: all equal names change alike.
+void for_each_value_name(Graph& graph, const std::function<void(std::string&)>& rename);
 
 /// Calls visit(graph) for `graph` and every graph inside its nodes' attributes, outermost first.
 template <typename GraphT, typename Visit>

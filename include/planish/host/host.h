@@ -1,6 +1,7 @@
 // What this machine gives to this process: cores under every limit, instruction sets, memory.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -58,6 +59,8 @@ HostReport describe_host(const std::filesystem::path& root = "/");
 
 /// HostReport::cores_usable of this process, read afresh.
 int usable_cores();
+/// What a configuration's `threads` means: that many, or usable_cores() for 0.
+std::size_t threads_or_usable(int threads);
 
 /// Steal time and other load: shares of all CPU time since `earlier`, in [0, 1].
 struct CpuTimes {

@@ -42,6 +42,8 @@ struct EqualizedSet {
 
 struct EqualizeReport {
   std::vector<EqualizedSet> sets = {};
+  /// How many of them were not left as they were.
+  [[nodiscard]] std::size_t equalized() const;
 };
 
 struct Equalized {

@@ -48,6 +48,9 @@ struct SmoothedInput {
 
 struct SmoothReport {
   std::vector<SmoothedInput> inputs = {};
+  /// How many of them were not left as they were, and in front of how many there is a Mul.
+  [[nodiscard]] std::size_t smoothed() const;
+  [[nodiscard]] std::size_t muls_added() const;
 };
 
 struct Smoothed {

@@ -20,6 +20,8 @@
 namespace planish {
 namespace {
 
+using test::codes_of;
+using test::find;
 using test::GraphBuilder;
 using test::ints;
 using test::quantized;
@@ -29,19 +31,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-std::vector<FindingCode> codes_of(const DiagnoseReport& report) {
-  std::vector<FindingCode> codes;
-  for (const Finding& finding : report.findings) codes.push_back(finding.code);
-  return codes;
-}
-
-Finding find(const DiagnoseReport& report, FindingCode code) {
-  const auto found = std::ranges::find(report.findings, code, &Finding::code);
-  if (found == report.findings.end())
-    throw Error(ErrorCode::kNotFound, std::string(row_of(code).name));
-  return *found;
-}
 
 DiagnoseConfig quiet_config(const std::string& isa) {
   DiagnoseConfig config;

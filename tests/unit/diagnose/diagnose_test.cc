@@ -18,6 +18,8 @@
 namespace planish {
 namespace {
 
+using test::codes_of;
+using test::find;
 using test::GraphBuilder;
 using test::ints;
 using test::quantized;
@@ -52,19 +54,6 @@ class Diagnose : public testing::Test {
     return config;
   }();
 };
-
-std::vector<FindingCode> codes_of(const DiagnoseReport& report) {
-  std::vector<FindingCode> codes;
-  for (const Finding& finding : report.findings) codes.push_back(finding.code);
-  return codes;
-}
-
-Finding find(const DiagnoseReport& report, FindingCode code) {
-  const auto found = std::ranges::find(report.findings, code, &Finding::code);
-  if (found == report.findings.end())
-    throw Error(ErrorCode::kNotFound, std::string(row_of(code).name));
-  return *found;
-}
 
 TEST_F(Diagnose, HealthyModelsTriggerNothing) {
   for (const QuantizationFormat format :

@@ -1,10 +1,13 @@
-// Small FP32 networks, and what quantizers make of them.
+// Small FP32 networks, what quantizers make of them, and what a diagnosis found.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "planish/base/error.h"
+#include "planish/diagnose/diagnose.h"
 #include "planish/graph/model.h"
 #include "planish/prepare/prepare.h"
 #include "planish/quantize/plan.h"
@@ -53,6 +56,19 @@ inline QuantizationConfig peer_config() {
   QuantizationConfig config;
   config.profile = QuantizationProfile::kOnnxRuntime132;
   return config;
+}
+
+inline std::vector<FindingCode> codes_of(const DiagnoseReport& report) {
+  std::vector<FindingCode> codes;
+  for (const Finding& finding : report.findings) codes.push_back(finding.code);
+  return codes;
+}
+
+inline Finding find(const DiagnoseReport& report, FindingCode code) {
+  const auto found = std::ranges::find(report.findings, code, &Finding::code);
+  if (found == report.findings.end())
+    throw Error(ErrorCode::kNotFound, std::string(row_of(code).name));
+  return *found;
 }
 
 }  // namespace planish::test
