@@ -199,8 +199,8 @@ TEST_P(RaiseOpset, AnswersAsBefore) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryOperator, RaiseOpset, ::testing::ValuesIn(cases()),
-                         [](const ::testing::TestParamInfo<Case>& info) {
-                           return info.param.name + "At" + std::to_string(info.param.opset);
+                         [](const ::testing::TestParamInfo<Case>& each) {
+                           return each.param.name + "At" + std::to_string(each.param.opset);
                          });
 
 TEST(RaiseOpset, NeedsNoRankForSoftmax) {

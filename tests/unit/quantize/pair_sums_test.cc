@@ -338,7 +338,9 @@ TEST(ScaleWithoutOverflow, IsTheLeastAtWhichThePairFits) {
     const float safe = scale_without_overflow(pairs, scale, largest);
     EXPECT_TRUE(fits(safe));
     EXPECT_GE(safe, scale);
-    if (!pairs.empty()) EXPECT_FALSE(fits(std::nextafter(safe, 0.0F)));
+    if (!pairs.empty()) {
+      EXPECT_FALSE(fits(std::nextafter(safe, 0.0F)));
+    }
     // Both integers at 64 always fit, so half the range is the most that is ever given up; what is
     // above 2 is rounding: 64.5 is the least that becomes 65.
     EXPECT_LE(safe, scale * (127.0F / 64.0F));
