@@ -7,7 +7,7 @@
 #include "planish/calibrate/calibrate.h"
 #include "planish/quantize/calibration_cache.h"
 #include "planish/quantize/plan.h"
-#include "planish/runtime/session.h"
+#include "planish/runtime/signature_of.h"
 
 namespace planish::cli {
 namespace {
@@ -42,9 +42,8 @@ int run(const Options& options, const Context& context) {
   const bool as_it_is =
       options.no_prepare || target.profile == QuantizationProfile::kOnnxRuntime132;
   const Model model = load_for_quantization(options.model, as_it_is, context);
-  const auto session = open_session(model);
   const DatasetConfig data_config = options.samples.config();
-  const auto data = open_dataset(options.data, session->signature(), data_config);
+  const auto data = open_dataset(options.data, signature_of(model), data_config);
   CalibrateConfig config;
   config.threads = options.threads;
   config.on_bad_sample = data_config.on_bad_sample;

@@ -15,6 +15,7 @@
 #include "planish/quantize/remove_leftovers.h"
 #include "planish/quantize/retarget.h"
 #include "planish/runtime/session.h"
+#include "planish/runtime/signature_of.h"
 #include "remedy_options.h"
 #include "terminal.h"
 
@@ -110,9 +111,8 @@ RemediedPlan plan_for(const Options& options, Model model, const QuantizationCon
       config.mode == QuantizationMode::kStatic || options.remedies.config().any();
   if (options.data.empty() || !reads_samples)
     return plan_without_data(options, std::move(model), config);
-  const auto session = open_session(model);
   const DatasetConfig data_config = options.samples.config();
-  const auto data = open_dataset(options.data, session->signature(), data_config);
+  const auto data = open_dataset(options.data, signature_of(model), data_config);
   CalibrateConfig calibration;
   calibration.method = options.ranges.method();
   calibration.options = options.ranges.ranges;

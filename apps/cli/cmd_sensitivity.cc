@@ -11,7 +11,7 @@
 #include "planish/base/json.h"
 #include "planish/calibrate/calibrate.h"
 #include "planish/quantize/plan.h"
-#include "planish/runtime/session.h"
+#include "planish/runtime/signature_of.h"
 #include "planish/sensitivity/sensitivity.h"
 #include "terminal.h"
 
@@ -91,9 +91,8 @@ void print_report(std::ostream& out, const SensitivityReport& report, const Opti
 
 int run(const Options& options, const Context& context) {
   const Model model = load_for_quantization(options.model, false, context);
-  const auto session = open_session(model);
   const DatasetConfig data_config = options.samples.config();
-  const auto data = open_dataset(options.data, session->signature(), data_config);
+  const auto data = open_dataset(options.data, signature_of(model), data_config);
   std::optional<Labels> labels;
   if (!options.labels.empty()) {
     labels = Labels::load(options.labels);

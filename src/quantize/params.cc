@@ -10,6 +10,7 @@
 #include <string>
 
 #include "planish/base/error.h"
+#include "planish/base/memory.h"
 #include "planish/base/parallel.h"
 #include "planish/host/host.h"
 #include "quantize/quantize_avx2.h"
@@ -189,7 +190,7 @@ Tensor quantize_channels(const Tensor& values, std::span<const QuantizationParam
   const std::span<const float> floats = view.values();
   // Not zeroed first: the threads that fill its pages are the first to touch them.
   const std::size_t size = values.element_count() * sizeof(T);
-  const std::shared_ptr<std::byte[]> bytes = std::make_shared_for_overwrite<std::byte[]>(size);
+  const std::shared_ptr<std::byte[]> bytes = uninitialized_bytes(size);
   T* out = reinterpret_cast<T*>(bytes.get());
   std::vector<float> scales;
   std::vector<float> zeros;

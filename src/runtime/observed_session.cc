@@ -8,6 +8,7 @@
 #include "runtime/observe_op.h"
 #include "runtime/observed_graph.h"
 #include "runtime/ort_session.h"
+#include "runtime/own_weights.h"
 #include "runtime/writable.h"
 
 namespace planish {
@@ -42,6 +43,7 @@ Model optimized_for_observers(const Model& model, const SessionConfig& config,
 LoadedModel load_with_own_layouts(const Model& observed, const SessionConfig& config) {
   const TemporaryFolder folder;
   Model optimized = optimized_for_observers(observed, config, folder.path());
+  own_weights(optimized, observed);
   observe_blocked_layouts(optimized.graph);
   SessionConfig as_it_stands = config;
   as_it_stands.optimization = GraphOptimization::kNone;
