@@ -1,5 +1,7 @@
 #include "serve/http_listener.h"
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -12,7 +14,9 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <cerrno>
 #include <thread>
+#include <unordered_set>
 
 #include "planish/base/error.h"
 #include "serve/protocol.h"
@@ -38,6 +42,7 @@ HttpRequest taken(http::request<http::string_body>&& message) {
   request.content_encoding = field(http::field::content_encoding);
   request.authorization = field(http::field::authorization);
   request.host = field(http::field::host);
+  request.origin = field(http::field::origin);
   request.traceparent = field("traceparent");
   if (message.find(std::string(kHeaderLength)) != message.end())
     request.inference_header_length = field(std::string(kHeaderLength));
@@ -82,21 +87,39 @@ class HttpListener::Impl {
   Impl& operator=(const Impl&) = delete;
 
   [[nodiscard]] const Address& address() const { return address_; }
+  void end_connections() { stopping_ = true; }
   void stop_accepting() {
     stopping_ = true;
-    asio::post(context_, [this] {
-      boost::system::error_code ignored;
-      acceptor_.close(ignored);
-    });
+    asio::post(context_, [this] { close_acceptor(); });
   }
   void shut() {
     context_.stop();
     if (thread_.joinable()) thread_.join();
+    for (const auto& watch : watches_) watch->gone.request_stop();
   }
   [[nodiscard]] std::size_t connections() const { return connections_; }
   [[nodiscard]] std::size_t requests() const { return requests_; }
 
  private:
+  void admit(Tcp::socket socket) {
+    if (connections_ >= limits_.max_connections) return;  // closes it
+    ++connections_;
+    asio::co_spawn(context_, serve(beast::tcp_stream(std::move(socket))), asio::detached);
+  }
+
+  /// Clients whose connection the kernel took already are served: closing would cut them off.
+  void close_acceptor() {
+    boost::system::error_code failure;
+    acceptor_.cancel(failure);
+    acceptor_.non_blocking(true, failure);
+    while (acceptor_.is_open()) {
+      Tcp::socket socket = acceptor_.accept(failure);
+      if (failure) break;
+      admit(std::move(socket));
+    }
+    acceptor_.close(failure);
+  }
+
   asio::awaitable<void> accept() {
     for (;;) {
       boost::system::error_code failure;
@@ -104,9 +127,7 @@ class HttpListener::Impl {
           co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, failure));
       if (failure == asio::error::operation_aborted || !acceptor_.is_open()) co_return;
       if (failure) continue;  // out of descriptors, or the client is gone already
-      if (connections_ >= limits_.max_connections) continue;  // closes it
-      ++connections_;
-      asio::co_spawn(context_, serve(beast::tcp_stream(std::move(socket))), asio::detached);
+      admit(std::move(socket));
     }
   }
 
@@ -135,6 +156,8 @@ class HttpListener::Impl {
                                      asio::redirect_error(asio::use_awaitable, failure));
     if (failure == http::error::end_of_stream) co_return false;
     if (failure) co_return co_await refuse(stream, failure);
+    ++requests_;
+    const Counted counted{requests_};
     if (const auto length = parser.content_length()) {
       if (*length > limits_.max_body_bytes)
         co_return co_await refuse(stream, http::error::body_limit);
@@ -152,15 +175,40 @@ class HttpListener::Impl {
 
     const unsigned version = parser.get().version();
     const bool is_head = parser.get().method() == http::verb::head;
-    const bool keep_alive = parser.get().keep_alive() && !stopping_;
-    ++requests_;
-    const Counted counted{requests_};
+    const bool wants_more = parser.get().keep_alive();
     stream.expires_never();
-    HttpResponse response = co_await handled(taken(parser.release()));
+    HttpRequest request = taken(parser.release());
+    const auto watch = watch_for_end(stream.socket(), request);
+    HttpResponse response = co_await handled(std::move(request));
+    watch->is_over = true;
+    watches_.erase(watch);
+    boost::system::error_code ignored;
+    stream.socket().cancel(ignored);
+    const bool keep_alive = wants_more && !stopping_;
     auto message = message_of(std::move(response), version, keep_alive, is_head);
     stream.expires_after(limits_.read_timeout);
     co_await http::async_write(stream, message, asio::use_awaitable);
     co_return keep_alive;
+  }
+
+  /// Tells a request when its client closes the connection. (A client that only closes its sending
+  /// side cannot be told from one that is gone; as with most servers it is taken for gone.)
+  struct Watch {
+    std::stop_source gone;
+    bool is_over = false;  // the response is there
+  };
+  std::shared_ptr<Watch> watch_for_end(Tcp::socket& socket, HttpRequest& request) {
+    auto watch = std::make_shared<Watch>();
+    watches_.insert(watch);
+    request.gone = watch->gone.get_token();
+    socket.async_wait(Tcp::socket::wait_read, [watch, &socket](boost::system::error_code failure) {
+      if (failure || watch->is_over) return;  // the socket may not be there any more
+      char next = 0;
+      const auto got = ::recv(socket.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+      // More bytes are the next request of an impatient client.
+      if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) watch->gone.request_stop();
+    });
+    return watch;
   }
 
   /// The handler's answer, whichever thread gives it.
@@ -212,6 +260,7 @@ class HttpListener::Impl {
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> requests_{0};
   std::atomic<bool> stopping_{false};
+  std::unordered_set<std::shared_ptr<Watch>> watches_;  // the thread's; of requests under way
   std::thread thread_;
 };
 
@@ -219,6 +268,7 @@ HttpListener::HttpListener(const Address& address, const HttpLimits& limits, Htt
     : impl_(std::make_unique<Impl>(address, limits, std::move(handler))) {}
 HttpListener::~HttpListener() = default;
 Address HttpListener::address() const { return impl_->address(); }
+void HttpListener::end_connections() { impl_->end_connections(); }
 void HttpListener::stop_accepting() { impl_->stop_accepting(); }
 void HttpListener::shut() { impl_->shut(); }
 std::size_t HttpListener::connections() const { return impl_->connections(); }

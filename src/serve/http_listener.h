@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,9 +24,11 @@ struct HttpRequest {
   std::string content_encoding = {};
   std::string authorization = {};
   std::string host = {};
+  std::string origin = {};
   std::string traceparent = {};
   std::optional<std::string> inference_header_length = {};
   std::chrono::steady_clock::time_point received = {};  // when its last byte was read
+  std::stop_token gone = {};  // the client closed the connection: nobody waits for the answer
 };
 
 struct HttpResponse {
@@ -59,13 +62,17 @@ class HttpListener {
   HttpListener& operator=(const HttpListener&) = delete;
 
   [[nodiscard]] Address address() const;
-  /// New connections are refused; the others may finish the request that is under way.
+  /// From now on every response is the last of its connection, so that clients go elsewhere.
+  void end_connections();
+  /// New connections are refused, those that wait to be accepted are still served; besides as
+  /// end_connections().
   void stop_accepting();
-  /// Ends the thread; connections stand still. An answer that still comes is let go.
+  /// Ends the thread; connections stand still. Requests under way are told that their client is
+  /// gone; an answer that still comes is let go.
   void shut();
   /// Connections that are open.
   [[nodiscard]] std::size_t connections() const;
-  /// Requests whose response is not written yet.
+  /// Requests whose header is read and whose response is not written yet.
   [[nodiscard]] std::size_t requests() const;
 
  private:

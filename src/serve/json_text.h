@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -30,6 +32,9 @@ inline void append_float(std::string& out, float value) {
   else
     out += "null";
 }
+
+/// [1,3,224,224].
+void append_shape(std::string& out, std::span<const std::int64_t> dims);
 
 /// Quoted and escaped; bytes that are no UTF-8 become U+FFFD.
 void append_string(std::string& out, std::string_view text);

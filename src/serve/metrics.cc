@@ -181,6 +181,23 @@ Json latency(const LatencyHistogram::Snapshot& snapshot) {
   return {{"p50", ms(0.5)}, {"p95", ms(0.95)}, {"p99", ms(0.99)}};
 }
 
+Json batch_statistics(const BatchCounts& batches) {
+  Json list = Json::array();
+  for (std::size_t size = 0; size < batches.rows().size(); ++size) {
+    const BatchCounts::Row& row = batches.rows()[size];
+    const std::uint64_t runs = row.runs.load();
+    if (runs == 0) continue;
+    const auto total = [&](const std::atomic<std::uint64_t>& ns) {
+      return Json{{"count", runs}, {"ns", ns.load()}};
+    };
+    list.push_back({{"batch_size", size},
+                    {"compute_input", total(row.input_ns)},
+                    {"compute_infer", total(row.infer_ns)},
+                    {"compute_output", total(row.output_ns)}});
+  }
+  return list;
+}
+
 Json statistics_of(const LoadedVersion& version) {
   const VersionStatistics& counts = version.statistics;
   const auto request = counts.request.snapshot();
@@ -192,14 +209,18 @@ Json statistics_of(const LoadedVersion& version) {
   json["execution_count"] = counts.executions.load();
   Json& stats = json["inference_stats"];
   stats["success"] = duration(request);
-  stats["fail"] = {{"count", counts.failures.load() + counts.rejections.load()}, {"ns", 0}};
+  const std::uint64_t failed = counts.failures.load() + counts.bad_requests.load() +
+                               counts.rejections.load() + counts.cancellations.load();
+  stats["fail"] = {{"count", failed}, {"ns", 0}};
   stats["queue"] = duration(counts.queue.snapshot());
   stats["compute_input"] = duration(counts.input.snapshot());
   stats["compute_infer"] = duration(counts.compute.snapshot());
   stats["compute_output"] = duration(counts.output.snapshot());
   stats["cache_hit"] = {{"count", 0}, {"ns", 0}};
   stats["cache_miss"] = {{"count", 0}, {"ns", 0}};
-  json["batch_stats"] = Json::array();
+  json["response_stats"] = Json::object();
+  json["batch_stats"] = batch_statistics(counts.batches);
+  json["memory_usage"] = Json::array();
   // planish's own: what a person wants to know.
   json["latency_ms"] = latency(request);
   json["compute_ms"] = latency(counts.compute.snapshot());
@@ -229,11 +250,17 @@ std::string write_metrics(const MetricsInput& input) {
            [](const S& s) { return s.inferences.load(); });
   counters(families, versions, "planish_executions_total", "Runs of the model",
            [](const S& s) { return s.executions.load(); });
-  counters(families, versions, "planish_request_failures_total", "Requests that ended in an error",
+  counters(families, versions, "planish_request_failures_total",
+           "Requests that the model or the server failed on",
            [](const S& s) { return s.failures.load(); });
   counters(families, versions, "planish_request_rejections_total",
-           "Requests refused: queue full, or too late",
+           "Requests refused: queue full, too late, out of memory",
            [](const S& s) { return s.rejections.load(); });
+  counters(families, versions, "planish_request_invalid_total",
+           "Requests that the caller got wrong", [](const S& s) { return s.bad_requests.load(); });
+  counters(families, versions, "planish_request_cancellations_total",
+           "Requests whose caller went away before the answer",
+           [](const S& s) { return s.cancellations.load(); });
   histograms(families, versions, "planish_request_duration_seconds",
              "From the whole request read to its response made",
              [](const S& s) -> const LatencyHistogram& { return s.request; });

@@ -104,44 +104,26 @@ ModelRegistry::ModelRegistry(const ServerConfig& config, LogSink log)
   if (!config.store.empty()) {
     store_ = store::ModelStore::open(config.store);
     look(true);
-    follower_ = std::jthread([this](const std::stop_token& stop) { follow(stop); });
-    return;
+  } else {
+    const std::string name = config.name.empty() ? config.model.stem().string() : config.name;
+    store::require_model_name(name);
+    Entry& entry = entries_[name];
+    entry.status.name = name;
+    entry.status.state = ModelState::kLoading;
+    entry.wanted = store::ActiveVersion{.sequence = 1, .generation = 1};
   }
-  const std::string name = config.name.empty() ? config.model.stem().string() : config.name;
-  store::require_model_name(name);
-  Entry& entry = entries_[name];
-  entry.status.name = name;
-  entry.status.state = ModelState::kLoading;
-  follower_ = std::jthread([this, name](const std::stop_token&) {
-    lower_priority_of_this_thread();
-    auto version = std::make_shared<LoadedVersion>();
-    std::string reason;
-    try {
-      const auto start = Clock::now();
-      version->model = name;
-      version->generation = 1;
-      version->session = open_session(config_.model, session_config(1));
-      version->load_ms = ms_since(start);
-      if (!config_.preprocess.empty())
-        version->preprocess = load_preprocess_spec(config_.preprocess);
-      warm_up(*version);
-    } catch (const Error& error) {
-      reason = error.what();
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      ModelStatus& status = entries_[name].status;
-      status.state = reason.empty() ? ModelState::kReady : ModelState::kUnavailable;
-      status.reason = reason;
-      if (reason.empty()) status.active = std::move(version);
-    }
-    changed_.notify_all();
-    this->log(Json{
-        {"event", reason.empty() ? "ready" : "load-failed"}, {"model", name}, {"reason", reason}});
-  });
+  follower_ = std::jthread([this](const std::stop_token& stop) { follow(stop); });
 }
 
-ModelRegistry::~ModelRegistry() = default;
+ModelRegistry::~ModelRegistry() { end(); }
+
+void ModelRegistry::end() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+}
 
 void ModelRegistry::log(const Json& event) const {
   if (log_) log_(event);
@@ -189,8 +171,8 @@ std::vector<ModelStatus> ModelRegistry::statuses() const {
 bool ModelRegistry::is_ready() const {
   const std::lock_guard lock(mutex_);
   return std::ranges::all_of(entries_, [](const auto& entry) {
-    return entry.second.status.state == ModelState::kReady ||
-           (entry.second.status.state == ModelState::kUnavailable && !entry.second.wanted);
+    return entry.second.status.state == ModelState::kReady || !entry.second.wanted ||
+           entry.second.unloaded;
   });
 }
 
@@ -221,6 +203,46 @@ store::ActiveVersion ModelRegistry::rollback(std::string_view name, const store:
   return active;
 }
 
+void ModelRegistry::unload(std::string_view name) {
+  ModelStatus before;  // sessions end outside the lock
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(name);
+    if (found == entries_.end())
+      throw Error(ErrorCode::kNotFound, "unknown model '" + std::string(name) + "'");
+    Entry& entry = found->second;
+    entry.unloaded = true;
+    before = entry.status;
+    entry.status.state = ModelState::kUnavailable;
+    entry.status.reason = "unloaded; load it to serve it again";
+    entry.status.active.reset();
+    entry.status.previous.reset();
+  }
+  changed_.notify_all();
+}
+
+void ModelRegistry::load_again(std::string_view name) {
+  if (store_) look(true);
+  std::unique_lock lock(mutex_);
+  const auto found = entries_.find(name);
+  if (found == entries_.end())
+    throw Error(ErrorCode::kNotFound, "unknown model '" + std::string(name) + "'");
+  Entry& entry = found->second;  // entries are never removed
+  entry.unloaded = false;
+  entry.failed.reset();
+  if (!entry.status.active && entry.wanted) entry.status.state = ModelState::kLoading;
+  if (!entry.wanted) entry.status.reason = "no version of it is active";
+  changed_.notify_all();
+  const auto has_ended = [&] {
+    return entry.unloaded || !entry.wanted || entry.failed ||
+           (entry.status.active && entry.status.active->generation == entry.wanted->generation);
+  };
+  changed_.wait(lock, [&] { return ending_ || has_ended(); });
+  if (entry.status.reason.empty() && !ending_) return;
+  throw Error(ErrorCode::kUnavailable, "model '" + std::string(name) + "' is not loaded: " +
+                                           (ending_ ? "the server ends" : entry.status.reason));
+}
+
 Version ModelRegistry::load_beside(std::string_view name, std::string_view version) {
   if (!store_) throw Error(ErrorCode::kUnsupported, "a shadow needs a store");
   const store::Generation generation = store_->resolve(name, version);
@@ -249,7 +271,7 @@ void ModelRegistry::follow(const std::stop_token& stop) {
     lock.unlock();
     if (stop.stop_requested()) return;
     try {
-      look(++looks % kLooksBetweenListings == 0);
+      if (store_) look(++looks % kLooksBetweenListings == 0);
       load_wanted();
     } catch (const Error& error) {
       log(Json{{"event", "store-unreadable"}, {"reason", error.what()}});
@@ -274,6 +296,7 @@ void ModelRegistry::look(bool names_too) {
     if (active == entry.wanted) continue;
     entry.wanted = active;
     entry.failed.reset();
+    if (entry.unloaded) continue;
     if (!swap_if_warm(entry) && !entry.status.active)
       entry.status.state = active ? ModelState::kLoading : ModelState::kUnavailable;
   }
@@ -312,7 +335,9 @@ void ModelRegistry::load_wanted() {
   {
     const std::lock_guard lock(mutex_);
     for (auto& [name, entry] : entries_) {
-      if (!entry.wanted || entry.failed == entry.wanted->digest || swap_if_warm(entry)) continue;
+      if (!entry.wanted || entry.unloaded || entry.failed == entry.wanted->digest ||
+          swap_if_warm(entry))
+        continue;
       wishes.push_back({name, *entry.wanted});
     }
   }
@@ -332,7 +357,7 @@ void ModelRegistry::load_wanted() {
         entry.failed = wish.version.digest;
         entry.status.reason = reason;
         if (!entry.status.active) entry.status.state = ModelState::kUnavailable;
-      } else if (entry.wanted == wish.version) {
+      } else if (entry.wanted == wish.version && !entry.unloaded) {
         entry.status.previous = std::move(entry.status.active);
         entry.status.active = loaded;
         entry.status.state = ModelState::kReady;
@@ -357,36 +382,48 @@ Version ModelRegistry::load(const std::string& name, std::uint64_t generation,
   auto version = std::make_shared<LoadedVersion>();
   version->model = name;
   version->generation = generation;
-  version->digest = digest.text();
+  if (store_)
+    read_stored(*version, digest);
+  else
+    read_model(*version);
+  version->load_ms = ms_since(start);
+  warm_up(*version);
+  return version;
+}
+
+void ModelRegistry::read_model(LoadedVersion& version) const {
+  version.session = open_session(config_.model, session_config(1));
+  if (!config_.preprocess.empty()) version.preprocess = load_preprocess_spec(config_.preprocess);
+}
+
+void ModelRegistry::read_stored(LoadedVersion& version, const store::Digest& digest) const {
+  version.digest = digest.text();
   const store::Manifest manifest = store_->manifest(digest);
-  version->threads = manifest.config.threads.value_or(1);
+  version.threads = manifest.config.threads.value_or(1);
   const store::Part& model = *manifest.find(store::PartKind::kModel);
   fs::path path = store_->blob_path(model.digest);
   if (manifest.find(store::PartKind::kExternalData) != nullptr) {
     // ONNX Runtime looks for external data beside the model, by the names that the model has.
-    version->files.emplace(store_->root());
+    version.files.emplace(store_->root());
     for (const store::Part& part : manifest.parts) {
       const bool is_needed =
           part.kind == store::PartKind::kModel || part.kind == store::PartKind::kExternalData;
       if (!is_needed) continue;
-      const fs::path target = version->files->path() / part.name;
+      const fs::path target = version.files->path() / part.name;
       fs::create_directories(target.parent_path());
       std::error_code failure;
       fs::create_hard_link(store_->blob_path(part.digest), target, failure);
       if (failure) fs::copy_file(store_->blob_path(part.digest), target);
     }
-    path = version->files->path() / model.name;
+    path = version.files->path() / model.name;
   }
-  version->session = open_session(path, session_config(version->threads));
+  version.session = open_session(path, session_config(version.threads));
   if (const store::Part* part = manifest.find(store::PartKind::kPreprocess)) {
-    version->preprocess =
+    version.preprocess =
         parse_preprocess_spec(parse_json(read_file(store_->blob_path(part->digest))));
   }
   if (const store::Part* part = manifest.find(store::PartKind::kClasses))
-    version->classes = lines_of(read_file(store_->blob_path(part->digest)));
-  version->load_ms = ms_since(start);
-  warm_up(*version);
-  return version;
+    version.classes = lines_of(read_file(store_->blob_path(part->digest)));
 }
 
 }  // namespace planish::serve

@@ -75,6 +75,14 @@ class ModelRegistry {
   store::ActiveVersion activate(std::string_view name, std::string_view version,
                                 const store::Author& author);
   store::ActiveVersion rollback(std::string_view name, const store::Author& author);
+  /// The model stops answering until load_again(); what runs is finished. The store is not changed,
+  /// and a server that starts again loads it again. @throws Error(kNotFound).
+  void unload(std::string_view name);
+  /// Undoes unload(), tries again what failed, finds what is new in the store; returns when the
+  /// model answers. @throws Error(kNotFound); kUnavailable saying why it could not be loaded.
+  void load_again(std::string_view name);
+  /// Whoever waits in load_again() is told to go.
+  void end();
   /// Loads a version beside the active one (for a shadow) and keeps it.
   [[nodiscard]] Version load_beside(std::string_view name, std::string_view version);
   [[nodiscard]] const store::ModelStore* store() const { return store_ ? &*store_ : nullptr; }
@@ -84,6 +92,7 @@ class ModelRegistry {
     ModelStatus status = {};
     std::optional<store::ActiveVersion> wanted = {};  // what the pointer says
     std::optional<store::Digest> failed = {};         // do not try this one again and again
+    bool unloaded = false;                            // by unload(): not loaded though wanted
   };
 
   void follow(const std::stop_token& stop);
@@ -92,15 +101,18 @@ class ModelRegistry {
   bool swap_if_warm(Entry& entry);
   [[nodiscard]] Version load(const std::string& name, std::uint64_t generation,
                              const store::Digest& digest) const;
+  void read_stored(LoadedVersion& version, const store::Digest& digest) const;
+  void read_model(LoadedVersion& version) const;
   void log(const Json& event) const;
 
   const ServerConfig& config_;
   const LogSink log_;
   std::optional<store::ModelStore> store_;
-  mutable std::mutex mutex_;  // guards entries_ and beside_
+  mutable std::mutex mutex_;  // guards entries_, beside_ and ending_
   mutable std::condition_variable changed_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<Version> beside_;
+  bool ending_ = false;
   std::jthread follower_;
 };
 

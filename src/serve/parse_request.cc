@@ -341,10 +341,19 @@ void read_parameters(od::object& parameters, InferRequest& request) {
     request.timeout = std::chrono::microseconds(*timeout);
 }
 
-InferRequest read_document(od::document& document, BinaryTail& tail, const Body& body,
-                           const InferContext& context) {
+/// The parser reads what it is asked for and would not see what follows behind the object.
+void require_one_object(od::object& root, std::string_view text) {
+  const std::string_view object = expect(root.raw_json(), "a JSON object");
+  const auto end = static_cast<std::size_t>(object.data() + object.size() - text.data());
+  if (text.find_first_not_of(" \t\r\n", end) != text.npos)
+    refuse("not valid JSON: more follows behind the object");
+}
+
+InferRequest read_document(od::document& document, std::string_view text, BinaryTail& tail,
+                           const Body& body, const InferContext& context) {
   InferRequest request;
   od::object root = expect(document.get_object(), "a JSON object");
+  require_one_object(root, text);
   if (auto id = find(root, "id")) request.id = expect(id->get_string(), "'id' as a string");
   if (auto parameters = find(root, "parameters")) {
     od::object object = expect(parameters->get_object(), "'parameters' as an object");
@@ -430,7 +439,8 @@ InferRequest parse_infer_request(const Body& body, std::optional<std::size_t> js
     if (const auto failure = parser.iterate(text).get(document))
       refuse(std::string("not valid JSON: ") + simdjson::error_message(failure));
     BinaryTail tail(std::string_view(*body).substr(length));
-    request = read_document(document, tail, body, context);
+    request =
+        read_document(document, std::string_view(*body).substr(0, length), tail, body, context);
   }
   require_match(context.signature, request.inputs);
   return request;

@@ -75,6 +75,11 @@ InferResponse write_infer_response(const InferRequest& request, const Signature&
 std::string write_metadata(std::string_view model, const std::vector<std::string>& versions,
                            const Signature& signature, const PreprocessSpec* preprocess);
 
+/// What clients of the model configuration extension ask for: names, types, shapes. The protocol
+/// leaves its content to the server; the members are those that perf_analyzer and tritonclient
+/// read.
+std::string write_config(std::string_view model, const Signature& signature);
+
 /// {"error": "…"}.
 std::string write_error(std::string_view message);
 

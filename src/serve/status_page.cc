@@ -43,10 +43,10 @@ async function show(){
   const seen=Object.fromEntries(m.loaded.map(v=>[v.version,v]));
   const all=m.generations||m.loaded.map(v=>({generation:+v.version,digest:v.digest,labels:[],active:true}));
   models.append(table([['version'],['digest'],['labels'],['state'],['requests','n'],['p50','n'],['p95','n'],['p99','n'],['']],
-   all.slice().reverse().map(g=>{const v=seen[g.generation]||{latency_ms:{}};
+   all.slice().reverse().map(g=>{const v=seen[g.generation]||{},l=v.execution_count?v.latency_ms:{};
     const act=status.admin&&!g.active?button('Activate',()=>post(`/v2/models/${m.name}/activate`,{version:String(g.generation),why:'status page'})):'';
     return row([[g.generation],[(g.digest||'').slice(7,19)],[g.labels.join(', ')],[g.active?'active':seen[g.generation]?'warm':'stored',g.active?'ready':''],
-     [v.execution_count??'–','n'],[ms(v.latency_ms.p50),'n'],[ms(v.latency_ms.p95),'n'],[ms(v.latency_ms.p99),'n'],[act]])})));
+     [v.execution_count??'–','n'],[ms(l.p50),'n'],[ms(l.p95),'n'],[ms(l.p99),'n'],[act]])})));
  }
  for(const s of status.shadows){
   models.append(text('h2',`Shadow of ${s.model}: ${s.shadow.split(' ')[0]} beside ${s.live.split(' ')[0]||'–'}`));

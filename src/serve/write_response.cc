@@ -69,15 +69,6 @@ void append_data(std::string& out, const Tensor& tensor) {
   }
 }
 
-void append_shape(std::string& out, const std::vector<std::int64_t>& dims) {
-  out += '[';
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    if (i > 0) out += ',';
-    append_number(out, dims[i]);
-  }
-  out += ']';
-}
-
 /// The `k` highest of each row as strings "value:index[:label]", dims [rows, k]. (Classification
 /// extension: the rows are the first dimension; a vector is one row.)
 Tensor classified(const Tensor& tensor, std::size_t k, const std::vector<std::string>& labels) {
@@ -163,51 +154,6 @@ InferResponse write_infer_response(const InferRequest& request, const Signature&
     json += binary;
   }
   return response;
-}
-
-namespace {
-
-void append_specs(std::string& out, const std::vector<TensorSpec>& specs,
-                  const PreprocessSpec* preprocess) {
-  out += '[';
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    if (i > 0) out += ',';
-    out += "{\"name\":";
-    append_string(out, specs[i].name);
-    out += ",\"datatype\":\"";
-    out += datatype_of(specs[i].dtype);
-    out += "\",\"shape\":";
-    std::vector<std::int64_t> dims;
-    for (const Dim& dim : specs[i].shape) dims.push_back(dim.number().value_or(-1));
-    append_shape(out, dims);
-    if (preprocess != nullptr) out += ",\"parameters\":{\"accepts_images\":true}";
-    out += '}';
-  }
-  out += ']';
-}
-
-}  // namespace
-
-std::string write_metadata(std::string_view model, const std::vector<std::string>& versions,
-                           const Signature& signature, const PreprocessSpec* preprocess) {
-  std::string out = "{\"name\":";
-  append_string(out, model);
-  out += ",\"versions\":[";
-  for (std::size_t i = 0; i < versions.size(); ++i) {
-    if (i > 0) out += ',';
-    append_string(out, versions[i]);
-  }
-  out += "],\"platform\":\"onnx_onnxv1\",\"inputs\":";
-  append_specs(out, signature.inputs, preprocess);
-  out += ",\"outputs\":";
-  append_specs(out, signature.outputs, nullptr);
-  return out + '}';
-}
-
-std::string write_error(std::string_view message) {
-  std::string out = "{\"error\":";
-  append_string(out, message);
-  return out + '}';
 }
 
 }  // namespace planish::serve

@@ -120,6 +120,7 @@ TEST(ParseInferRequest, RefusesWhatTheProtocolForbids) {
        "integer"},
       {"fixed dim", with_x(R"({"name":"x","shape":[1,3],"datatype":"FP32","data":[1,2,3]})"), "x"},
       {"rank", with_x(R"({"name":"x","shape":[2],"datatype":"FP32","data":[1,2]})"), "x"},
+      {"more than an object", with_x(good) + "{}", "behind"},
       {"unknown output", with_x(good, R"(,"outputs":[{"name":"q"}])"), "'q'"},
       {"binary beyond the body",
        with_x(

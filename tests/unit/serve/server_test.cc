@@ -276,6 +276,80 @@ TEST_F(ServerTest, NoRequestFailsWhileVersionsChange) {
   EXPECT_EQ(wrong, 0) << "of " << answers;
 }
 
+TEST_F(ServerTest, TheAdminPortUnloadsAndLoads) {
+  put(3);
+  const auto server = serve();
+  HttpClient data(server->http().port);
+  HttpClient admin(server->admin().port);
+  // As tritonclient sends it: no content type.
+  EXPECT_EQ(admin.post("/v2/repository/models/net/unload", "", {}).status, 200);
+  EXPECT_EQ(data.post("/v2/models/net/infer", kRequest).status, 503);
+  EXPECT_EQ(data.get("/v2/models/net/ready").status, 503);
+  EXPECT_EQ(data.get("/v2/health/ready").status, 200) << "what was unloaded is not missed";
+  const Json index = parse_json(data.post("/v2/repository/index", "").body);
+  EXPECT_EQ(index[0]["state"], "UNAVAILABLE");
+  EXPECT_THAT(index[0]["reason"].get<std::string>(), HasSubstr("unloaded"));
+  EXPECT_EQ(parse_json(data.post("/v2/repository/index", R"({"ready":true})").body), Json::array());
+  EXPECT_EQ(admin.post("/v2/repository/models/net/load", "{}", {}).status, 200);
+  EXPECT_EQ(answer(data), 3.0) << "load answers when the model does";
+  EXPECT_EQ(admin.post("/v2/repository/models/other/load", "", {}).status, 404);
+  EXPECT_EQ(admin.post("/v2/repository/models/other/unload", "", {}).status, 404);
+  EXPECT_EQ(
+      admin.post("/v2/repository/models/net/load", R"({"parameters":{"config":"{}"}})", {}).status,
+      422)
+      << "files and settings come from the store";
+  EXPECT_EQ(data.post("/v2/repository/models/net/unload", "").status, 405) << "the admin port's";
+}
+
+TEST_F(ServerTest, LoadSaysWhyAModelCannotBeLoaded) {
+  const auto file = folder_.path() / "bad.onnx";
+  write_file_atomically(file, "no model");
+  store::PutRequest request;
+  request.name = "net";
+  request.parts = {{store::PartKind::kModel, "", file, {}}};
+  store().put(request);
+  const auto server = serve();
+  HttpClient admin(server->admin().port);
+  const HttpReply reply = admin.post("/v2/repository/models/net/load", "");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("not loaded"));
+  EXPECT_EQ(admin.get("/v2/health/ready").status, 503);
+}
+
+TEST_F(ServerTest, ConfigAndStatisticsHaveWhatClientsRead) {
+  put(1);
+  const auto server = serve();
+  HttpClient client(server->http().port);
+  EXPECT_EQ(answer(client), 1.0);
+  const Json config = parse_json(client.get("/v2/models/net/config").body);
+  EXPECT_EQ(config["input"][0],
+            Json({{"name", "x"}, {"data_type", "TYPE_FP32"}, {"dims", {-1, 2}}}));
+  const Json stats = parse_json(client.get("/v2/models/net/stats").body)["model_stats"][0];
+  EXPECT_EQ(stats["batch_stats"][0]["batch_size"], 1);
+  EXPECT_EQ(stats["batch_stats"][0]["compute_infer"]["count"], 1);
+  EXPECT_EQ(client.post("/v2/models/net/infer", "{}").status, 400);
+  EXPECT_EQ(parse_json(client.get("/v2/models/net/stats")
+                           .body)["model_stats"][0]["inference_stats"]["fail"]["count"],
+            1);
+  EXPECT_THAT(client.get("/metrics").body,
+              HasSubstr("planish_request_invalid_total{model=\"net\",version=\"1\"} 1"));
+}
+
+TEST_F(ServerTest, ClassificationNamesTheHighest) {
+  put(1);
+  const auto server = serve();
+  HttpClient client(server->http().port);
+  const Json response = parse_json(
+      client
+          .post("/v2/models/net/infer",
+                R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}],)"
+                R"("outputs":[{"name":"y","parameters":{"classification":1}}]})")
+          .body);
+  EXPECT_EQ(response["outputs"][0]["datatype"], "BYTES");
+  EXPECT_EQ(response["outputs"][0]["shape"], Json({1, 1}));
+  EXPECT_EQ(response["outputs"][0]["data"], Json({"2:1"}));
+}
+
 TEST_F(ServerTest, StopEndsAnIdleServerAtOnce) {
   put(1);
   auto server = serve();
