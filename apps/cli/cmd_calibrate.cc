@@ -7,7 +7,7 @@
 #include "planish/calibrate/calibrate.h"
 #include "planish/quantize/calibration_cache.h"
 #include "planish/quantize/plan.h"
-#include "planish/runtime/signature_of.h"
+#include "planish/runtime/probe.h"
 
 namespace planish::cli {
 namespace {

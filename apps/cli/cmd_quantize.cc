@@ -14,8 +14,7 @@
 #include "planish/quantize/qdq_lint.h"
 #include "planish/quantize/remove_leftovers.h"
 #include "planish/quantize/retarget.h"
-#include "planish/runtime/session.h"
-#include "planish/runtime/signature_of.h"
+#include "planish/runtime/probe.h"
 #include "remedy_options.h"
 #include "terminal.h"
 
@@ -145,7 +144,7 @@ int run_retarget(const Options& options, const Model& model, const Context& cont
   }
   if (!options.dry_run) {
     // Proven to load before it is handed out.
-    open_session(result.model);
+    require_loadable(result.model);
     save_model(result.model, options.output);
     json["output"] = options.output;
     json["sha256"] = digest_of(result.model);
@@ -179,7 +178,7 @@ int run(const Options& options, const Context& context) {
   }
   const Model quantized = apply(plan, planned.model);
   // Proven to load before it is handed out.
-  open_session(quantized);
+  require_loadable(quantized);
   save_model(quantized, options.output);
   const auto count =
       std::ranges::count_if(plan.nodes, [](const NodeDecision& node) { return node.quantized; });

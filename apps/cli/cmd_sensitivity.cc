@@ -11,7 +11,7 @@
 #include "planish/base/json.h"
 #include "planish/calibrate/calibrate.h"
 #include "planish/quantize/plan.h"
-#include "planish/runtime/signature_of.h"
+#include "planish/runtime/probe.h"
 #include "planish/sensitivity/sensitivity.h"
 #include "terminal.h"
 

@@ -263,12 +263,12 @@ class AutoRun {
   void judge_candidates() {
     // One session of one thread for each side, samples side by side: deterministic, and all cores
     // work.
-    reference_ = open_session(source_, single_thread());
+    if (config_.threads != 1) reference_ = open_session(source_, single_thread());
     CompareConfig compare_config;
     compare_config.threads = report_.host.cores_usable;
     compare_config.on_bad_sample = config_.on_bad_sample;
-    comparison_.emplace(*reference_, *evaluation_data_, labels_ ? &*labels_ : nullptr,
-                        compare_config);
+    comparison_.emplace(reference_ ? *reference_ : *baseline_, *evaluation_data_,
+                        labels_ ? &*labels_ : nullptr, compare_config);
     for (Candidate& candidate : candidates_) judge_one(candidate);
   }
 
@@ -425,8 +425,10 @@ class AutoRun {
   void judge_one(Candidate& candidate) {
     if (!candidate.session) return;
     throw_if_stopped(stop_);
-    const std::unique_ptr<Session> session = open_session(candidate.model, single_thread());
-    candidate.report.accuracy = comparison_->compare(*session, progress_, stop_);
+    std::unique_ptr<Session> other;
+    if (config_.threads != 1) other = open_session(candidate.model, single_thread());
+    Session& session = other ? *other : *candidate.session;
+    candidate.report.accuracy = comparison_->compare(session, progress_, stop_);
     const Verdict verdict = judge(*candidate.report.accuracy, config_.thresholds);
     if (!verdict.accepted()) candidate.report.rejected_because = verdict.failures.front();
   }
@@ -522,7 +524,7 @@ class AutoRun {
   std::vector<CandidateSpec> specs_;
   CalibrationTable table_;
   std::vector<Candidate> candidates_;
-  std::unique_ptr<Session> reference_;         // FP32, of one thread
+  std::unique_ptr<Session> reference_;         // FP32, of one thread; none: baseline_ is
   std::optional<Comparison> comparison_ = {};  // with it
   std::size_t mixed_trials_ = 0;
 };

@@ -16,7 +16,6 @@ namespace planish::e2e {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-constexpr auto kTimeLimit = std::chrono::minutes(2);
 
 struct Pipe {
   std::array<int, 2> ends{-1, -1};
@@ -89,10 +88,12 @@ Finished run_planish(const std::vector<std::string>& arguments, const RunConfig&
       kill(child, SIGINT);
       interrupted = true;
     }
-    if (elapsed > kTimeLimit) kill(child, SIGKILL);
+    if (elapsed > config.time_limit) kill(child, SIGKILL);
   }
   int status = 0;
-  waitpid(child, &status, 0);
+  rusage usage{};
+  wait4(child, &status, 0, &usage);
+  result.peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;  // kilobytes on Linux
   result.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }

@@ -14,15 +14,17 @@ struct Finished {
   int exit_status = -1;  // 128 + signal when a signal ended it
   std::string out = {};
   std::string err = {};
+  std::uint64_t peak_bytes = 0;  // resident, pages of mapped files among them
 };
 
 struct RunConfig {
   std::optional<std::uint64_t> max_file_bytes = {};  // RLIMIT_FSIZE: a disk that is full
   std::optional<std::chrono::milliseconds> interrupt_after = {};  // SIGINT then
   std::filesystem::path folder = {};                              // working folder
+  std::chrono::seconds time_limit{120};                           // killed then
 };
 
-/// `planish` with `arguments`; at most two minutes.
+/// `planish` with `arguments`.
 Finished run_planish(const std::vector<std::string>& arguments, const RunConfig& config = {});
 
 /// A command that goes on by itself; killed when the object dies.

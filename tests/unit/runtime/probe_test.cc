@@ -1,9 +1,11 @@
-#include "planish/runtime/signature_of.h"
+#include "planish/runtime/probe.h"
 
 #include <gtest/gtest.h>
 
+#include "planish/base/error.h"
 #include "support/graph_builder.h"
 #include "support/random_tensor.h"
+#include "support/throws.h"
 
 namespace planish {
 namespace {
@@ -22,6 +24,18 @@ TEST(SignatureOf, IsTheSignatureOfASession) {
   const auto session = open_session(model);
   EXPECT_EQ(found.inputs, session->signature().inputs);
   EXPECT_EQ(found.outputs, session->signature().outputs);
+}
+
+TEST(RequireLoadable, AcceptsWhatASessionAcceptsAndNamesWhatItDoesNot) {
+  const auto of = [](const char* op_type) {
+    return test::GraphBuilder()
+        .input("x", DType::kFloat32, {"n"})
+        .node(op_type, {"x"}, {"y"})
+        .output("y", DType::kFloat32, {"n"})
+        .model();
+  };
+  require_loadable(of("Relu"));
+  EXPECT_TRUE(test::throws(ErrorCode::kUnsupported, [&] { require_loadable(of("Nonesuch")); }));
 }
 
 }  // namespace
