@@ -6,7 +6,9 @@
 #include "planish/base/json.h"
 #include "planish/bench/bench.h"
 #include "planish/host/host.h"
+#include "planish/host/peaks.h"
 #include "planish/import/import.h"
+#include "planish/inspect/work_split.h"
 #include "terminal.h"
 
 namespace planish::cli {
@@ -33,15 +35,51 @@ std::vector<NamedTensor> make_inputs(const Options& options, const Signature& si
   return stack_samples(samples, options.batch);
 }
 
-void print_report(std::ostream& out, const Options& options, const BenchReport& report) {
+/// What the arithmetic of a model takes at the CPU's measured peak.
+struct Limit {
+  WorkSplit work = {};
+  std::optional<double> least_ms = {};  // nothing: not known here
+};
+
+/// One per model, in order. A model whose work cannot be told (an operator of one's own) has none.
+std::vector<Limit> limits_of(const Options& options, const HostPeaks& peaks,
+                             std::span<const NamedTensor> inputs) {
+  std::vector<Limit> limits;
+  for (const std::string& path : options.models) {
+    Limit& limit = limits.emplace_back();
+    try {
+      limit.work = work_split(load_any_model(path), inputs);
+    } catch (const Error&) {
+      continue;
+    }
+    const auto& [fp32, int8, unknown] = limit.work;
+    if (unknown > 0 || fp32 + int8 == 0) continue;
+    const auto time = least_time(peaks, static_cast<double>(fp32), static_cast<double>(int8),
+                                 options.session.threads);
+    if (time) limit.least_ms = 1e3 * time->count();
+  }
+  return limits;
+}
+
+std::optional<double> share_of_limit(std::span<const Limit> limits, std::size_t i,
+                                     const BenchResult& result) {
+  if (i >= limits.size() || !limits[i].least_ms || result.latency_ms.p50 <= 0) return std::nullopt;
+  return *limits[i].least_ms / result.latency_ms.p50;
+}
+
+void print_report(std::ostream& out, const Options& options, const BenchReport& report,
+                  std::span<const Limit> limits) {
   TextTable table({"model", "p50 ms", "p90 ms", "p95 ms", "p99 ms", "mean ms", "min ms", "QPS",
-                   "speed-up", "95 %"});
-  for (const BenchResult& result : report.results) {
+                   "of limit", "speed-up", "95 %"});
+  for (std::size_t i = 0; i < report.results.size(); ++i) {
+    const BenchResult& result = report.results[i];
     const LatencySummary& ms = result.latency_ms;
     const RatioEstimate ratio = speed_up(report.results.front(), result);
+    const auto share = share_of_limit(limits, i, result);
     table.add({result.name, human_ms(ms.p50), human_ms(ms.p90), human_ms(ms.p95), human_ms(ms.p99),
                human_ms(ms.mean), human_ms(ms.min), fixed(result.qps, 1),
-               fixed(ratio.median, 2) + "x", fixed(ratio.low, 2) + "-" + fixed(ratio.high, 2)});
+               share ? fixed(100 * *share, 0) + " %" : "-", fixed(ratio.median, 2) + "x",
+               fixed(ratio.low, 2) + "-" + fixed(ratio.high, 2)});
   }
   table.print(out);
   out << options.session.threads << " thread(s), batch " << options.batch
@@ -73,6 +111,10 @@ int run(const Options& options, const Context& context) {
     }
     subjects.push_back(end_to_end_subject("reading and preprocessing", *data, nullptr));
   }
+  // Before the models, so that a core that has slowed under their load is not taken as the limit.
+  const HostReport host = describe_host();
+  const HostPeaks peaks = measure_peaks(host);
+  const std::vector<Limit> limits = limits_of(options, peaks, inputs);
   const BenchReport report =
       bench_interleaved(subjects, options.bench, steady_clock(), context.progress, context.stop);
   Json json = to_json(report);
@@ -80,14 +122,22 @@ int run(const Options& options, const Context& context) {
     const RatioEstimate ratio = speed_up(report.results.front(), report.results[i]);
     json["results"][i]["speedup"] = {
         {"median", ratio.median}, {"low95", ratio.low}, {"high95", ratio.high}};
+    if (i >= limits.size()) continue;  // end to end: not arithmetic alone
+    const auto share = share_of_limit(limits, i, report.results[i]);
+    json["results"][i]["limit"] = {
+        {"fp32_macs", limits[i].work.fp32_macs},
+        {"int8_macs", limits[i].work.int8_macs},
+        {"least_ms", limits[i].least_ms ? Json(*limits[i].least_ms) : Json()},
+        {"share", share ? Json(*share) : Json()}};
   }
   json["threads"] = options.session.threads;
   json["batch"] = options.batch;
   json["spinning"] = options.session.spinning;
-  json["host"] = to_json(describe_host());
+  json["host"] = to_json(host);
+  json["host"]["peaks"] = to_json(peaks);
   json["host"]["onnxruntime"] = runtime_version();
   clear_progress();
-  print(context, json, [&](std::ostream& out) { print_report(out, options, report); });
+  print(context, json, [&](std::ostream& out) { print_report(out, options, report, limits); });
   return kExitSuccess;
 }
 

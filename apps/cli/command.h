@@ -49,6 +49,7 @@ Command store_command();
 Command serve_command();
 Command load_command();
 Command sensitivity_command();
+Command host_command();
 Command ops_command();
 
 /// Prints `json` with --json, else what `print_text` prints.

@@ -209,6 +209,55 @@ int affinity_count() {
   return std::max(1, CPU_COUNT(&set));
 }
 
+/// "0-3,8" has five members (cpuset(7), list format); 0 for what is not such a list.
+int list_size(std::string_view text) {
+  int count = 0;
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  for (const std::string& range : split(text, ',')) {
+    const std::size_t dash = range.find('-');
+    const auto first = number<int>(std::string_view(range).substr(0, dash));
+    const auto last =
+        dash == std::string::npos ? first : number<int>(std::string_view(range).substr(dash + 1));
+    if (!first || !last || *last < *first || *last > 1'000'000) return 0;
+    count += *last - *first + 1;
+  }
+  return count;
+}
+
+/// "32768K", "1M" (the kernel's show functions of cacheinfo).
+std::optional<std::uint64_t> cache_size(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::uint64_t unit = 1;
+  if (text.ends_with('K')) unit = 1 << 10;
+  if (text.ends_with('M')) unit = 1 << 20;
+  if (unit > 1) text.pop_back();
+  const auto value = number<std::uint64_t>(text);
+  if (!value || *value > (std::uint64_t{1} << 40)) return std::nullopt;
+  return *value * unit;
+}
+
+std::vector<CacheLevel> read_caches(const fs::path& root) {
+  std::vector<CacheLevel> caches;
+  for (int i = 0; i < 16; ++i) {
+    const fs::path folder =
+        root / "sys/devices/system/cpu/cpu0/cache" / ("index" + std::to_string(i));
+    const auto type = read_text(folder / "type");
+    const auto size = read_text(folder / "size");
+    const auto level = read_number<int>(folder / "level");
+    if (!type || !size || !level || type->starts_with("Instruction")) continue;
+    const auto bytes = cache_size(*size);
+    const int sharers = list_size(read_text(folder / "shared_cpu_list").value_or("0"));
+    if (bytes) caches.push_back(CacheLevel{*level, *bytes, std::max(1, sharers)});
+  }
+  std::ranges::sort(caches, {}, &CacheLevel::level);
+  return caches;
+}
+
+int count_numa_nodes(const fs::path& root) {
+  const auto text = read_text(root / "sys/devices/system/node/has_memory");
+  return std::max(1, text ? list_size(*text) : 1);
+}
+
 }  // namespace
 
 bool HostReport::has_int8_dot_product() const {
@@ -239,6 +288,8 @@ HostReport describe_host(const fs::path& root) {
     report.cores_usable = std::min(report.cores_usable, whole);
   }
   report.memory_bytes = read_memory(root);
+  report.caches = read_caches(root);
+  report.numa_nodes = count_numa_nodes(root);
   return report;
 }
 
@@ -282,6 +333,12 @@ Json to_json(const HostReport& report) {
   json["cores_usable"] = report.cores_usable;
   json["cgroup_quota"] = report.quota ? Json(report.quota->cores) : Json(nullptr);
   json["memory_bytes"] = report.memory_bytes;
+  json["caches"] = Json::array();
+  for (const CacheLevel& cache : report.caches) {
+    json["caches"].push_back(
+        {{"level", cache.level}, {"bytes", cache.bytes}, {"shared_by", cache.shared_by}});
+  }
+  json["numa_nodes"] = report.numa_nodes;
   return json;
 }
 

@@ -37,14 +37,23 @@ struct CpuQuota {
   std::uint64_t throttled_usec = 0;  // since the group was made
 };
 
+/// One cache of the first core, as /sys/devices/system/cpu/cpu0/cache tells it.
+struct CacheLevel {
+  int level = 0;
+  std::uint64_t bytes = 0;
+  int shared_by = 1;  // cores that share it
+};
+
 struct HostReport {
   std::string cpu = {};
-  std::vector<std::string> isa = {};   // names of kIsaRows
-  int cores_online = 1;                // of the machine
-  int cores_allowed = 1;               // by affinity and cpuset
-  std::optional<CpuQuota> quota = {};  // nothing: no limit
-  int cores_usable = 1;                // min(allowed, quota rounded down), at least 1
-  std::uint64_t memory_bytes = 0;      // of the machine, or of the group's limit if that is less
+  std::vector<std::string> isa = {};    // names of kIsaRows
+  int cores_online = 1;                 // of the machine
+  int cores_allowed = 1;                // by affinity and cpuset
+  std::optional<CpuQuota> quota = {};   // nothing: no limit
+  int cores_usable = 1;                 // min(allowed, quota rounded down), at least 1
+  std::uint64_t memory_bytes = 0;       // of the machine, or of the group's limit if that is less
+  std::vector<CacheLevel> caches = {};  // for data, smallest first; empty where /sys does not tell
+  int numa_nodes = 1;                   // with memory of their own
 
   /// Whether 8-bit dot products take one instruction here, so that about 3x can be expected.
   [[nodiscard]] bool has_int8_dot_product() const;

@@ -101,6 +101,30 @@ TEST(DescribeHost, MemoryIsTheLeastOfMachineAndGroup) {
   EXPECT_EQ(machine.describe().memory_bytes, 4096U);
 }
 
+TEST(DescribeHost, CachesForDataAreListedFromTheSmallest) {
+  FakeMachine machine;
+  const std::string cache = "sys/devices/system/cpu/cpu0/cache/index";
+  machine.file(cache + "0/type", "Unified\n").file(cache + "0/level", "3\n");
+  machine.file(cache + "0/size", "32M\n").file(cache + "0/shared_cpu_list", "0-3,8\n");
+  machine.file(cache + "1/type", "Instruction\n").file(cache + "1/level", "1\n");
+  machine.file(cache + "1/size", "32K\n").file(cache + "1/shared_cpu_list", "0\n");
+  machine.file(cache + "2/type", "Data\n").file(cache + "2/level", "1\n");
+  machine.file(cache + "2/size", "48K\n").file(cache + "2/shared_cpu_list", "0\n");
+  const HostReport report = machine.describe();
+  ASSERT_EQ(report.caches.size(), 2U);
+  EXPECT_EQ(report.caches[0].bytes, 48U << 10);
+  EXPECT_EQ(report.caches[0].shared_by, 1);
+  EXPECT_EQ(report.caches[1].level, 3);
+  EXPECT_EQ(report.caches[1].bytes, 32U << 20);
+  EXPECT_EQ(report.caches[1].shared_by, 5);
+}
+
+TEST(DescribeHost, CountsNumaNodesWithMemory) {
+  FakeMachine machine;
+  machine.file("sys/devices/system/node/has_memory", "0-1\n");
+  EXPECT_EQ(machine.describe().numa_nodes, 2);
+}
+
 TEST(DescribeHost, AnEmptyMachineGivesDefaults) {
   const HostReport report = FakeMachine().describe();
   EXPECT_TRUE(report.isa.empty());
