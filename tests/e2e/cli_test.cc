@@ -66,7 +66,7 @@ class Cli : public testing::Test {
 TEST_F(Cli, HelpOfEveryCommandSucceeds) {
   EXPECT_EQ(run_planish({"--help"}).exit_status, 0);
   for (const char* command :
-       {"auto", "inspect", "prepare", "calibrate", "quantize", "compare", "bench", "ops"}) {
+       {"auto", "inspect", "prepare", "calibrate", "quantize", "compare", "bench", "host", "ops"}) {
     const Finished help = run_planish({command, "--help"});
     EXPECT_EQ(help.exit_status, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("--json")) << command;
@@ -130,6 +130,27 @@ TEST_F(Cli, WrongUsageIsExitTwo) {
   EXPECT_EQ(run_planish({"no-such-command"}).exit_status, 2);
   EXPECT_EQ(run_planish({"inspect", "--no-such-option", "x"}).exit_status, 2);
   EXPECT_EQ(run_planish({"bench", "x.onnx", "--threads", "0"}).exit_status, 2);
+}
+
+TEST_F(Cli, HostSaysWhatTheMachineGivesAndWhatItsArithmeticReaches) {
+  const Finished json = run_planish({"host", "--json"});
+  ASSERT_EQ(json.exit_status, 0) << json.err;
+  const Json host = parse_json(json.out);
+  EXPECT_GE(host.at("cores_usable").get<int>(), 1);
+  EXPECT_TRUE(host.at("isa").is_array());
+  EXPECT_GT(host.at("peaks").at("read_bytes_per_second").get<double>(), 0.0);
+  const Finished looked = run_planish({"host", "--no-measure"});
+  EXPECT_EQ(looked.exit_status, 0);
+  EXPECT_NE(looked.out.find("cores "), std::string::npos);
+}
+
+TEST_F(Cli, BenchSaysWhatShareOfTheCpusLimitAModelReaches) {
+  const Finished json =
+      run_planish({"bench", "--json", "--seconds", "0.05", example("resnet8x4.onnx")});
+  ASSERT_EQ(json.exit_status, 0) << json.err;
+  const Json limit = parse_json(json.out).at("results").at(0).at("limit");
+  EXPECT_GT(limit.at("fp32_macs").get<std::uint64_t>(), 1'000'000U);
+  EXPECT_EQ(limit.at("int8_macs").get<std::uint64_t>(), 0U);
 }
 
 TEST_F(Cli, InspectSaysWhichWayFits) {
