@@ -5,6 +5,7 @@
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/bench/bench.h"
+#include "planish/bench/sweep.h"
 #include "planish/host/host.h"
 #include "planish/host/peaks.h"
 #include "planish/import/import.h"
@@ -20,6 +21,9 @@ struct Options {
   std::size_t batch = 1;
   std::int64_t unknown_dim = 1;
   bool end_to_end = false;
+  bool sweep = false;
+  std::string objective{name_of(SweepConfig{}.objective)};
+  SweepConfig sweep_config;
   SessionConfig session;
   BenchConfig bench;
   DataOptions samples;
@@ -88,7 +92,92 @@ void print_report(std::ostream& out, const Options& options, const BenchReport& 
       << fixed(100 * report.steal_share, 1) << " % of the CPU\n";
 }
 
+/// "1.94x the throughput, 1.03x the time of a run".
+std::string effect_text(const SweepEffect& effect) {
+  return fixed(effect.throughput, 2) + "x the throughput, " + fixed(effect.latency, 2) +
+         "x the time of a run";
+}
+
+void print_sweep(std::ostream& out, const SweepReport& report) {
+  std::vector<std::string> header = {"threads", "callers", "batch"};
+  for (const std::string& model : report.models) {
+    header.push_back(model + " items/s");
+    header.emplace_back("p99 ms");
+    if (model != report.models.front() || report.models.size() == 1)
+      header.emplace_back("speed-up");
+  }
+  if (report.models.size() == 1) header.pop_back();
+  TextTable table(header);
+  for (const SweepCell& cell : report.cells) {
+    std::vector<std::string> row = {std::to_string(cell.point.threads),
+                                    std::to_string(cell.point.callers),
+                                    std::to_string(cell.point.batch)};
+    for (std::size_t i = 0; i < report.models.size(); ++i) {
+      const bool measured = i < cell.models.size();
+      row.push_back(measured ? fixed(cell.models[i].items_per_second(), 1) : "-");
+      row.push_back(measured ? human_ms(summarize(cell.models[i].run_ms).p99) : "-");
+      if (i == 0) continue;
+      row.push_back(measured ? fixed(cell.models[i].items_per_second() /
+                                         cell.models.front().items_per_second(),
+                                     2) +
+                                   "x"
+                             : "-");
+    }
+    table.add(std::move(row));
+  }
+  table.print(out);
+  for (const SweepCell& cell : report.cells) {
+    if (!cell.refused.empty())
+      out << "not at " << to_string(cell.point) << ": " << cell.refused << '\n';
+  }
+  out << "\nof " << report.models.back() << ", against 1 thread, 1 caller, batch 1:\n";
+  for (const SweepEffect& effect : report.effects)
+    out << "  " << to_string(effect.point) << ": " << effect_text(effect) << '\n';
+  const LatencySummary latency = summarize(report.best_samples.run_ms);
+  out << "\nbest " << name_of(report.config.objective) << " on " << report.config.cores
+      << " core(s): " << to_string(report.best) << " ("
+      << fixed(report.best_samples.items_per_second(), 1) << " items/s, p50 "
+      << human_ms(latency.p50) << " ms, p99 " << human_ms(latency.p99) << " ms, "
+      << fixed(report.best_samples.cpu_ms_per_item(), 2) << " ms of CPU an item)\n";
+  if (!report.within_limit) {
+    out << "no way to run it keeps a p99 of " << human_ms(*report.config.max_p99_ms)
+        << " ms here; this one comes nearest\n";
+  } else {
+    out << "to serve it so: planish store put " << report.models.back() << " --name NAME --threads "
+        << report.best.threads << " --store DIR; planish serve --store DIR --workers "
+        << report.best.callers << '\n';
+  }
+}
+
+int run_sweep(const Options& options, const Context& context) {
+  SweepConfig config = options.sweep_config;
+  config.objective = *sweep_objective_from(options.objective);
+  config.seconds = options.bench.seconds / 10;
+  const auto open = [&](std::size_t model, const SessionConfig& session) {
+    return in_context(options.models[model], [&] {
+      return std::shared_ptr<Session>(open_any_session(options.models[model], session));
+    });
+  };
+  const Signature signature = open(0, SessionConfig{})->signature();
+  std::unique_ptr<Dataset> data;
+  if (!options.data.empty()) data = open_dataset(options.data, signature, options.samples.config());
+  const auto inputs_of = [&](std::size_t batch) {
+    Options sized = options;
+    sized.batch = batch;
+    return make_inputs(sized, signature, data.get());
+  };
+  const SweepReport report =
+      sweep(options.models, config, session_meter(open, inputs_of), context.progress, context.stop);
+  Json json = to_json(report);
+  json["host"] = to_json(describe_host());
+  json["host"]["onnxruntime"] = runtime_version();
+  clear_progress();
+  print(context, json, [&](std::ostream& out) { print_sweep(out, report); });
+  return report.within_limit ? kExitSuccess : kExitThresholdFailed;
+}
+
 int run(const Options& options, const Context& context) {
+  if (options.sweep) return run_sweep(options, context);
   std::vector<std::unique_ptr<Session>> sessions;
   for (const std::string& model : options.models) {
     sessions.push_back(in_context(model, [&] { return open_any_session(model, options.session); }));
@@ -170,6 +259,25 @@ Command bench_command() {
         app.add_flag("--spinning", options->session.spinning, "Let worker threads busy-wait");
         app.add_flag("--end-to-end", options->end_to_end,
                      "Also with reading, decoding and preprocessing");
+        auto* sweep = app.add_flag(
+            "--sweep", options->sweep,
+            "Look for the threads, callers side by side, batch and session options that serve the "
+            "last model best; --seconds / 10 for each of them at first");
+        app.add_option("--objective", options->objective,
+                       "Of --sweep: latency (least p99 of one request at a time), throughput, cpu "
+                       "(least CPU time an item)")
+            ->needs(sweep)
+            ->check(CLI::IsMember({"latency", "throughput", "cpu"}))
+            ->capture_default_str();
+        app.add_option("--max-p99", options->sweep_config.max_p99_ms,
+                       "Of --sweep: milliseconds that a run may take in 99 of 100 cases")
+            ->needs(sweep)
+            ->check(CLI::PositiveNumber);
+        app.add_option("--batches", options->sweep_config.batches, "Of --sweep: the batches to try")
+            ->needs(sweep)
+            ->check(CLI::Range(1, 65536))
+            ->delimiter(',')
+            ->capture_default_str();
         options->samples.declare(app);
         return [options](const Context& context) { return run(*options, context); };
       }};

@@ -153,6 +153,24 @@ TEST_F(Cli, BenchSaysWhatShareOfTheCpusLimitAModelReaches) {
   EXPECT_EQ(limit.at("int8_macs").get<std::uint64_t>(), 0U);
 }
 
+TEST_F(Cli, SweepFindsAWayToRunTheModel) {
+  const Finished run = run_planish({"bench", example("resnet8x4.onnx"), "--sweep", "--seconds",
+                                    "0.05", "--batches", "1,2", "--json"});
+  ASSERT_EQ(run.exit_status, 0) << run.err;
+  const Json json = parse_json(run.out);
+  EXPECT_GE(json.at("best").at("threads").get<int>(), 1);
+  EXPECT_GT(json.at("best").at("measured").at("items_per_second").get<double>(), 0.0);
+  EXPECT_FALSE(json.at("cells").empty());
+  EXPECT_FALSE(json.at("effects").empty());
+}
+
+TEST_F(Cli, SweepThatCannotKeepTheLatencySaysSoAndIsExitOne) {
+  const Finished run = run_planish({"bench", example("resnet8x4.onnx"), "--sweep", "--seconds",
+                                    "0.05", "--batches", "1", "--max-p99", "0.000001"});
+  EXPECT_EQ(run.exit_status, 1);
+  EXPECT_NE(run.out.find("comes nearest"), std::string::npos);
+}
+
 TEST_F(Cli, InspectSaysWhichWayFits) {
   const Finished result = run_planish({"inspect", example("resnet8x4.onnx")});
   EXPECT_EQ(result.exit_status, 0) << result.err;
