@@ -10,8 +10,11 @@
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/bench/bench.h"
+#include "planish/host/host.h"
+#include "planish/host/peaks.h"
 #include "planish/import/import.h"
 #include "planish/inspect/inspect.h"
+#include "planish/inspect/work_split.h"
 #include "planish/lint/lint.h"
 #include "terminal.h"
 
@@ -31,6 +34,8 @@ struct Options {
 struct Inspection {
   InspectReport report = {};
   std::optional<LintReport> lint = {};
+  std::vector<KindOfWork> kinds = {};   // of the graph that runs; empty: not asked, not measured
+  std::optional<HostPeaks> peaks = {};  // measured for them
   std::string not_measured_because = {};
 };
 
@@ -142,15 +147,46 @@ void print_lint(std::ostream& out, const LintReport& lint, bool each_node) {
     out << "note: not as forecast: " << difference << '\n';
 }
 
-void print_optimized(std::ostream& out, const LintReport& lint) {
+/// What share of the CPU's peak a kind of work reaches on one core; nothing where it has no work.
+std::optional<double> share_of_peak(const KindOfWork& kind, const HostPeaks& peaks) {
+  const auto macs = static_cast<double>(kind.macs);
+  const auto least = least_time(peaks, kind.int8 ? 0.0 : macs, kind.int8 ? macs : 0.0, 1);
+  if (kind.macs == 0 || kind.time.count() == 0 || !least) return std::nullopt;
+  return least->count() / std::chrono::duration<double>(kind.time).count();
+}
+
+void print_optimized(std::ostream& out, const Inspection& inspection) {
   out << "\nthe graph that runs:\n";
-  TextTable table({"operator", "nodes", "µs", "share"});
-  for (const OperatorTime& op : lint.operators) {
-    table.add({op.op_type, std::to_string(op.nodes),
-               lint.time ? fixed(static_cast<double>(op.total.count()) / 1e3, 0) : "-",
-               lint.time ? fixed(100 * op.share, 1) + " %" : "-"});
+  if (inspection.kinds.empty()) {
+    TextTable table({"operator", "nodes"});
+    for (const OperatorTime& op : inspection.lint->operators)
+      table.add({op.op_type, std::to_string(op.nodes)});
+    table.print(out);
+    return;
+  }
+  TextTable table({"kind of work", "kernels", "work", "µs", "share", "of limit"});
+  const auto all = static_cast<double>(inspection.lint->time->count());
+  for (const KindOfWork& kind : inspection.kinds) {
+    const auto time = static_cast<double>(kind.time.count());
+    const auto share = share_of_peak(kind, *inspection.peaks);
+    table.add({kind.kind, std::to_string(kind.kernels),
+               kind.macs > 0 ? human_count(kind.macs) : "-", fixed(time / 1e3, 0),
+               fixed(100 * time / all, 1) + " %", share ? fixed(100 * *share, 0) + " %" : "-"});
   }
   table.print(out);
+}
+
+Json kinds_json(const Inspection& inspection) {
+  Json json = Json::array();
+  for (const KindOfWork& kind : inspection.kinds) {
+    const auto share = share_of_peak(kind, *inspection.peaks);
+    json.push_back({{"kind", kind.kind},
+                    {"kernels", kind.kernels},
+                    {"macs", kind.macs},
+                    {"time_us", static_cast<double>(kind.time.count()) / 1e3},
+                    {"share_of_limit", share ? Json(*share) : Json()}});
+  }
+  return json;
 }
 
 void print_reductions(std::ostream& out, const InspectReport& report, bool each_node) {
@@ -222,6 +258,10 @@ Inspection inspect(const Options& options) {
     inspection.not_measured_because = error.message();
     inspection.lint = lint_model(model);
   }
+  if (options.optimized && !inspection.lint->kernels.empty()) {
+    inspection.peaks = measure_peaks(describe_host());
+    inspection.kinds = time_by_kind(model, inputs, inspection.lint->kernels);
+  }
   return inspection;
 }
 
@@ -229,11 +269,15 @@ int run(const Options& options, const Context& context) {
   const Inspection inspection = in_context(options.model, [&] { return inspect(options); });
   Json json = to_json(inspection.report);
   if (inspection.lint) json["lint"] = to_json(*inspection.lint);
+  if (inspection.peaks) {
+    json["kinds_of_work"] = kinds_json(inspection);
+    json["peaks"] = to_json(*inspection.peaks);
+  }
   print(context, json, [&](std::ostream& out) {
     print_report(out, inspection.report, options.nodes);
     if (!inspection.lint) return;
     print_lint(out, *inspection.lint, options.nodes);
-    if (options.optimized) print_optimized(out, *inspection.lint);
+    if (options.optimized) print_optimized(out, inspection);
     if (!inspection.not_measured_because.empty())
       out << "not measured: " << inspection.not_measured_because << '\n';
   });
@@ -253,7 +297,8 @@ Command inspect_command() {
             app.add_flag("--nodes", options->nodes,
                          "List every node that stays FP32 or loses range, and every finding");
             app.add_flag("--optimized", options->optimized,
-                         "Show the graph that really runs, by operator");
+                         "Show the graph that really runs, by kind of work, and what share of this "
+                         "CPU's limit each reaches");
             app.add_flag("--no-measure", options->no_measure,
                          "Do not run the model to measure what its Q/DQ nodes cost");
             options->target.declare(app);

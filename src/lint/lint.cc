@@ -126,7 +126,10 @@ LintReport lint_model(const Model& model, std::span<const NamedTensor> inputs,
       report.findings.push_back(MeasuredFinding{std::move(finding), {}, 0.0});
   }
   report.operators = count_operators(optimized.graph);
-  if (!inputs.empty()) measure(profile_nodes(model, inputs, config), report);
+  if (!inputs.empty()) {
+    report.kernels = profile_nodes(model, inputs, config);
+    measure(report.kernels, report);
+  }
   return report;
 }
 

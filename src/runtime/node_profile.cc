@@ -88,6 +88,23 @@ std::vector<NodeTime> profile_nodes(const Model& model, std::span<const NamedTen
   return node_times(parse_json(text, {.max_bytes = kMaxProfileBytes}), runs, config.warmup_runs);
 }
 
+KernelNames::KernelNames(const Graph& graph) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    nodes_.emplace(graph.nodes[i].name, i);
+    for (const std::string& output : graph.nodes[i].outputs) nodes_.emplace(output, i);
+  }
+  nodes_.erase("");
+}
+
+std::optional<std::size_t> KernelNames::node_of(std::string_view kernel) const {
+  for (std::size_t end = kernel.size(); end != std::string_view::npos && end > 0;
+       end = kernel.rfind('_', end - 1)) {
+    const auto found = nodes_.find(std::string(kernel.substr(0, end)));
+    if (found != nodes_.end()) return found->second;
+  }
+  return std::nullopt;
+}
+
 std::vector<OperatorTime> times_by_operator(std::span<const NodeTime> nodes) {
   std::map<std::string, OperatorTime> by_type;
   std::chrono::nanoseconds all{};

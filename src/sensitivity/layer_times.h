@@ -10,9 +10,8 @@
 
 namespace planish::sensitivity_detail {
 
-/// One share per layer, of the time of all nodes. ONNX Runtime names what it fuses after a node
-/// ("conv1_token_4") or after a value that it makes ("relu1_nchwc"); times that belong to no layer
-/// (conversions, layouts, what stays FP32) count for none.
+/// One share per layer, of the time of all nodes. Times that belong to no layer (conversions,
+/// layouts, what stays FP32) count for none.
 std::vector<double> time_shares(std::span<const PrecisionLayer> layers, const Graph& graph,
                                 std::span<const NodeTime> times);
 

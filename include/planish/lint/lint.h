@@ -33,6 +33,7 @@ struct LintReport {
   std::vector<std::string> differences = {};
   /// The graph that runs, by operator; times are 0 when nothing was measured.
   std::vector<OperatorTime> operators = {};
+  std::vector<NodeTime> kernels = {};                 // as measured, in the order in which they ran
   std::optional<std::chrono::nanoseconds> time = {};  // of all nodes in one run
 };
 

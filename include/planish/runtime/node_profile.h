@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "planish/runtime/session.h"
@@ -37,6 +40,19 @@ struct ProfileConfig {
 /// @throws Error as open_session and Session::run; Error(kInvalidArgument) when `runs` is 0.
 std::vector<NodeTime> profile_nodes(const Model& model, std::span<const NamedTensor> inputs,
                                     const ProfileConfig& config = {});
+
+/// Finds the node of a graph that a kernel does the work of. ONNX Runtime names what it fuses after
+/// a node ("conv1_token_4") or after a value that it makes ("relu1_nchwc").
+class KernelNames {
+ public:
+  explicit KernelNames(const Graph& graph);
+  /// Index of the node, by the longest name that `kernel` is, or begins with before a '_'; nothing
+  /// for conversions and layouts that no node asks for.
+  [[nodiscard]] std::optional<std::size_t> node_of(std::string_view kernel) const;
+
+ private:
+  std::unordered_map<std::string, std::size_t> nodes_;
+};
 
 /// The same by operator, most time first.
 std::vector<OperatorTime> times_by_operator(std::span<const NodeTime> nodes);

@@ -69,5 +69,33 @@ TEST(WorkSplit, IntegerOperatorsAreInt8) {
   EXPECT_EQ(work_split(model, input({3, 16})).int8_macs, 3U * 16 * 8);
 }
 
+TEST(TimeByKind, TellsConvolutionsApartAndCountsTheirWork) {
+  const Model model = GraphBuilder()
+                          .input("x", DType::kFloat32, {"batch", 4, 8, 8})
+                          .initializer("w1", floats({4, 4, 3, 3}))
+                          .initializer("w2", floats({4, 1, 1, 1}))
+                          .initializer("w3", floats({2, 4, 1, 1}))
+                          .node("Conv", {"x", "w1"}, {"a"})
+                          .node("Conv", {"a", "w2"}, {"b"}, {{"group", 4}})
+                          .node("Conv", {"b", "w3"}, {"c"})
+                          .node("Relu", {"c"}, {"y"})
+                          .output("y", DType::kFloat32, {"batch", 2, 6, 6})
+                          .model();
+  using std::chrono::nanoseconds;
+  const std::vector<NodeTime> times = {{"a_nchwc", "Conv", nanoseconds(5)},
+                                       {"b_token_3", "QLinearConv", nanoseconds(9)},
+                                       {"y_nchwc", "Conv", nanoseconds(1)},
+                                       {"ReorderOutput", "ReorderOutput", nanoseconds(3)}};
+  const auto kinds = time_by_kind(model, input({2, 4, 8, 8}), times);
+  ASSERT_GE(kinds.size(), 4U);
+  EXPECT_EQ(kinds[0].kind, "INT8 depthwise Conv");
+  EXPECT_EQ(kinds[0].macs, 2U * 4 * 6 * 6);
+  EXPECT_EQ(kinds[1].kind, "FP32 Conv");
+  EXPECT_EQ(kinds[1].macs, 2U * 4 * 6 * 6 * 4 * 9);
+  EXPECT_EQ(kinds[2].kind, "ReorderOutput");
+  EXPECT_EQ(kinds[3].kind, "FP32 pointwise Conv");  // with its activation, whose name it has
+  EXPECT_EQ(kinds[3].time, nanoseconds(1));
+}
+
 }  // namespace
 }  // namespace planish
