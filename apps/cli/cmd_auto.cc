@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 
 #include "command.h"
@@ -20,6 +21,7 @@ struct Options {
   std::string labels;
   std::string output;
   std::string budget;
+  std::string answers = "auto";
   std::vector<std::string> engines{"cpu"};
   bool no_remedies = false;
   bool no_mixed = false;
@@ -88,6 +90,17 @@ void print_front(std::ostream& out, const AutoReport& report) {
   table.print(out);
 }
 
+/// Said before the long part begins, on the way of messages.
+void print_search_cost(const MixedSearchCost& cost) {
+  clear_progress();
+  std::cerr << fmt::format(
+      "no model of full INT8 is accurate enough: searching layers to keep in FP32, with at most "
+      "{:.0f} runs of the model to find what each loses and {} trials of {:.0f} runs: {:.1f} "
+      "evaluations of the model, and {:.0f} s of timing\n",
+      cost.analysis_runs, cost.trials, cost.trial_runs / static_cast<double>(cost.trials),
+      cost.evaluations(), cost.seconds_of_timing);
+}
+
 void print_report(std::ostream& out, const AutoReport& report,
                   const std::filesystem::path& folder) {
   const CandidateReport& chosen = report.handed_out();
@@ -109,6 +122,8 @@ void print_report(std::ostream& out, const AutoReport& report,
         << fixed(speed_up(e2e.fp32, e2e.chosen).median, 2) << "x), of which preprocessing "
         << human_ms(e2e.preprocess.latency_ms.p50) << " ms\n";
   }
+  if (report.state == RunState::kInterrupted)
+    out << "\ninterrupted: this is the best until then, by a short measurement\n";
   if (report.chosen) {
     out << fmt::format(
         "\nverdict: {} is {:.2f}x faster (95 % interval {:.2f} to {:.2f}) and within the "
@@ -126,6 +141,9 @@ void print_report(std::ostream& out, const AutoReport& report,
   print_candidates(out, report);
   for (const Advice& advice : report.advice)
     out << "  [" << advice.code << "] " << advice.text << '\n';
+  if (!report.next.empty()) out << "\nnext (OUT: " << folder.string() << ")\n";
+  for (const NextStep& step : report.next)
+    out << "  " << step.what << ":\n    " << step.command << '\n';
   out << "\nmodel   " << (folder / "model.onnx").string() << "\nreport  "
       << (folder / "report.html").string() << '\n';
 }
@@ -134,6 +152,7 @@ int run(Options& options, const Context& context) {
   AutoConfig& config = options.config;
   const DatasetConfig data = options.samples.config();
   config.preprocess = data.preprocess;
+  config.preprocess_name = options.samples.preprocess;
   config.on_bad_sample = data.on_bad_sample;
   config.max_calibration_samples = data.max_samples;
   config.calibration_method = options.ranges.method();
@@ -141,6 +160,9 @@ int run(Options& options, const Context& context) {
   config.target = options.target.target();
   config.remedies = !options.no_remedies;
   config.mixed_precision = !options.no_mixed;
+  config.answers = options.answers == "classes"  ? OutputMeaning::kClasses
+                   : options.answers == "values" ? OutputMeaning::kValues
+                                                 : OutputMeaning::kAuto;
   if (!options.eval_data.empty()) config.eval_data = options.eval_data;
   if (!options.labels.empty()) config.labels = options.labels;
   if (!options.budget.empty()) config.budget_seconds = parse_duration(options.budget);
@@ -156,6 +178,8 @@ int run(Options& options, const Context& context) {
     throw Error(ErrorCode::kInvalidArgument,
                 folder.string() + " is a file; expected a folder to write to");
   }
+  config.on_better = [&](const AutoResult& best) { save_auto_result(best, folder); };
+  config.on_search = print_search_cost;
   const AutoResult result = in_context(options.model, [&] {
     return run_auto(options.model, config, context.progress, context.stop);
   });
@@ -163,6 +187,8 @@ int run(Options& options, const Context& context) {
   clear_progress();
   print(context, to_json(result.report),
         [&](std::ostream& out) { print_report(out, result.report, folder); });
+  if (result.report.state == RunState::kInterrupted)
+    return row_of(ErrorCode::kCancelled).exit_status;
   return result.report.chosen ? kExitSuccess : kExitThresholdFailed;
 }
 
@@ -184,7 +210,11 @@ Command auto_command() {
                        "Samples to judge by; default: those of --data");
         app.add_option("--labels", options->labels,
                        "Classes of the samples to judge by: lines file,label");
-        app.add_option("-o,--output", options->output, "Folder for model.onnx and the reports")
+        app.add_option(
+               "-o,--output", options->output,
+               "Folder for model.onnx and the reports. The best model so far is there from when "
+               "there is one; after an interrupt (exit status 5) it stays, and report.json "
+               "says `interrupted`")
             ->required();
         app.add_option("--threads", config.threads,
                        "Threads of one inference, as it will be served")
@@ -198,6 +228,11 @@ Command auto_command() {
             ->capture_default_str();
         app.add_option("--min-cosine", config.thresholds.min_cosine,
                        "Least mean cosine with FP32's output")
+            ->capture_default_str();
+        app.add_option("--answers", options->answers,
+                       "What the first output holds: classes; values (an embedding, a mask: "
+                       "--max-drop does not count then); auto: classes when it is [N, 2 or more]")
+            ->check(CLI::IsMember({"auto", "classes", "values"}))
             ->capture_default_str();
         app.add_option("--max-eval-samples", config.max_eval_samples,
                        "Judge by no more samples (0: all)")

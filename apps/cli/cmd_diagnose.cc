@@ -1,14 +1,15 @@
-#include "command.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
 
+#include "command.h"
 #include "options.h"
 #include "planish/base/error.h"
+#include "planish/base/file.h"
 #include "planish/base/json.h"
 #include "planish/diagnose/diagnose.h"
+#include "planish/report/report.h"
 #include "terminal.h"
 
 namespace planish::cli {
@@ -21,6 +22,7 @@ struct Options {
   std::string labels;
   std::string calibration;
   std::string calibration_data;
+  std::string html;
   std::string fail_on = "never";
   DataOptions samples;
   TargetOption target;
@@ -152,6 +154,7 @@ DiagnoseConfig config_from(const Options& options) {
 int run(const Options& options, const Context& context) {
   const DiagnoseReport report =
       diagnose(options.fp32, options.int8, config_from(options), context.progress, context.stop);
+  if (!options.html.empty()) write_file_atomically(options.html, to_html(report));
   clear_progress();
   print(context, to_json(report), [&](std::ostream& out) { print_report(out, report); });
   const auto limit = severity_from(options.fail_on);
@@ -165,6 +168,7 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--data", options.data,
                  "Samples like those of production; without: random inputs");
   app.add_option("--labels", options.labels, "Classes of the samples: lines file,label");
+  app.add_option("--html", options.html, "Also write the diagnosis as a page: one file");
   auto* calibration =
       app.add_option("--calibration", options.calibration,
                      "The ranges that the INT8 model was made with; default: those that it holds");

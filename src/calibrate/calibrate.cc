@@ -190,6 +190,28 @@ CalibrationTable Calibrator::table(CalibrationMethod method, const RangeOptions&
   return table;
 }
 
+std::map<std::string, TensorObservation, std::less<>> Calibrator::judge(
+    const CalibrationTable& ranges) const {
+  const State& state = *state_;
+  if (!state.statistics.keep_histograms()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "samples that were run for minmax; expected a calibrator of another method, which "
+                "keeps what ranges are judged by");
+  }
+  const RangeOptions options = ranges.options.value_or(RangeOptions{});
+  std::vector<std::optional<TensorObservation>> seen(state.names.size());
+  parallel_for(seen.size(), state.threads(), [&](std::size_t i) {
+    const auto range = ranges.find(state.names[i]);
+    if (range && state.statistics[i].elements > 0)
+      seen[i] = observe_range(state.statistics[i], *range, options);
+  });
+  std::map<std::string, TensorObservation, std::less<>> observations;
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    if (seen[i]) observations.emplace(state.names[i], *std::move(seen[i]));
+  }
+  return observations;
+}
+
 CalibrationReport calibrate(const Model& model, const Dataset& data,
                             std::span<const std::string> tensors, const CalibrateConfig& config,
                             const ProgressSink& progress, std::stop_token stop) {

@@ -160,4 +160,11 @@ std::optional<ChosenRange> choose_range(const ValueStatistics& statistics, Calib
   return chosen;
 }
 
+TensorObservation observe_range(const ValueStatistics& statistics, TensorRange range,
+                                const RangeOptions& options) {
+  TensorObservation observation{.observed = statistics.observed, .elements = statistics.elements};
+  Chooser(statistics, options).describe(range, observation);
+  return observation;
+}
+
 }  // namespace planish

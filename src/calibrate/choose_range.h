@@ -26,4 +26,9 @@ inline constexpr double kAutoTolerance = 1.25;
 std::optional<ChosenRange> choose_range(const ValueStatistics& statistics, CalibrationMethod method,
                                         const RangeOptions& options);
 
+/// What choose_range would say of a range that is given. The statistics must have elements and a
+/// histogram.
+TensorObservation observe_range(const ValueStatistics& statistics, TensorRange range,
+                                const RangeOptions& options);
+
 }  // namespace planish

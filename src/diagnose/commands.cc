@@ -1,8 +1,5 @@
 #include "diagnose/commands.h"
 
-#include <algorithm>
-#include <cctype>
-
 namespace planish::diagnose_detail {
 namespace {
 
@@ -19,17 +16,6 @@ std::string preprocess_option(const Facts& facts) {
 }
 
 }  // namespace
-
-std::string shell_word(std::string_view text) {
-  const bool is_plain = !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           std::string_view("_-./,:=+@%").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (is_plain) return std::string(text);
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
 
 std::string quantize_command(const Facts& facts, std::string_view extra) {
   std::string command = "planish quantize " + shell_word(facts.fp32_path);

@@ -5,11 +5,9 @@
 #include <string_view>
 
 #include "diagnose/facts.h"
+#include "planish/base/shell.h"
 
 namespace planish::diagnose_detail {
-
-/// `text` as one word of a POSIX shell.
-std::string shell_word(std::string_view text);
 
 /// "planish quantize FP32 --data … --preprocess … EXTRA -o better.onnx", with CALIBRATION_DATA
 /// where it is not known. Dynamic where that fits the model.

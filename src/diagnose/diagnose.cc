@@ -15,8 +15,9 @@ using diagnose_detail::Subjects;
 
 constexpr std::array kJudges{
     diagnose_detail::find_interface_faults, diagnose_detail::find_slow_kernels,
-    diagnose_detail::find_lost_speed,       diagnose_detail::find_lost_accuracy,
-    diagnose_detail::find_data_faults,      diagnose_detail::find_machine_faults,
+    diagnose_detail::find_lost_speed,       diagnose_detail::find_coarse_scales,
+    diagnose_detail::find_lost_accuracy,    diagnose_detail::find_data_faults,
+    diagnose_detail::find_machine_faults,
 };
 
 Judgement judge_all(const Facts& facts) {

@@ -145,7 +145,9 @@ void find_interface_faults(const Facts& facts, Judgement& judgement);
 void find_slow_kernels(const Facts& facts, Judgement& judgement);
 /// kNotFaster, the batch, and what a request costs besides.
 void find_lost_speed(const Facts& facts, Judgement& judgement);
-/// kSaturation to kLevelsDisagree, and kAnswersDiffer.
+/// kSaturation, kWeightRangesWide, kActivationRangesWide.
+void find_coarse_scales(const Facts& facts, Judgement& judgement);
+/// kLevelsDisagree and kAnswersDiffer.
 void find_lost_accuracy(const Facts& facts, Judgement& judgement);
 /// kCalibrationUnlikeData, kPreprocessMismatch.
 void find_data_faults(const Facts& facts, Judgement& judgement);

@@ -19,10 +19,19 @@ std::string qualified(const Node& node) {
   return node.domain.empty() ? node.op_type : node.domain + "." + node.op_type;
 }
 
+std::string symbol_of(const ValueInfo& input, const Shape& shape, std::size_t axis) {
+  return shape[axis].symbol().value_or(fmt::format("{}[{}]", input.name, axis));
+}
+
+bool has_symbols(const ValueInfo& value) {
+  const TensorType* tensor = value.type.tensor();
+  return tensor == nullptr || !tensor->shape ||
+         std::ranges::any_of(*tensor->shape, [](const Dim& dim) { return !dim.number(); });
+}
+
 /// The model with a number for each symbolic input dimension, so that all shapes come out as
 /// numbers.
-Model with_assumed_dims(const Model& model, const InspectConfig& config,
-                        std::map<std::string, std::int64_t>& assumed) {
+Model with_assumed_dims(const Model& model, const DimSizes& dims, DimSizes& assumed) {
   Model copy = model;  // tensors are shared, not copied
   std::set<std::string> constants;
   for (const Initializer& initializer : copy.graph.initializers) constants.insert(initializer.name);
@@ -32,10 +41,10 @@ Model with_assumed_dims(const Model& model, const InspectConfig& config,
     Shape& shape = *tensor->shape;
     for (std::size_t i = 0; i < shape.size(); ++i) {
       if (shape[i].number()) continue;
-      const std::string symbol = shape[i].symbol().value_or(fmt::format("{}[{}]", input.name, i));
-      const auto given = config.dims.find(symbol);
+      const std::string symbol = symbol_of(input, shape, i);
+      const auto given = dims.find(symbol);
       const std::int64_t fallback = i == 0 ? 1 : shape.size() == 4 ? 224 : 128;
-      const std::int64_t number = given != config.dims.end() ? given->second : fallback;
+      const std::int64_t number = given != dims.end() ? given->second : fallback;
       // One symbol is one number, wherever it stands.
       shape[i].value = assumed.emplace(symbol, number).first->second;
     }
@@ -123,6 +132,35 @@ std::string_view name_of(RecommendedMode mode) {
   return "none";
 }
 
+DimSizes dims_of(const Model& model, std::span<const NamedTensor> inputs) {
+  DimSizes dims;
+  for (const ValueInfo& input : model.graph.inputs) {
+    const TensorType* type = input.type.tensor();
+    const auto given = std::ranges::find(inputs, input.name, &NamedTensor::name);
+    if (type == nullptr || !type->shape || given == inputs.end()) continue;
+    const Shape& shape = *type->shape;
+    for (std::size_t axis = 0; axis < std::min(shape.size(), given->value.rank()); ++axis) {
+      if (!shape[axis].number())
+        dims.emplace(symbol_of(input, shape, axis), given->value.dims()[axis]);
+    }
+  }
+  return dims;
+}
+
+std::vector<std::uint64_t> work_by_node(const Model& model, const DimSizes& dims) {
+  ValueTypes types;
+  if (std::ranges::none_of(model.graph.inputs, has_symbols)) {
+    types = declared_value_types(model);
+  } else {
+    DimSizes assumed;
+    types = infer_value_types(with_assumed_dims(model, dims, assumed));
+  }
+  std::vector<std::uint64_t> work;
+  for (const Node& node : model.graph.nodes)
+    work.push_back(multiply_accumulates(node, types).value_or(0));
+  return work;
+}
+
 InspectReport inspect_model(const Model& original, const InspectConfig& config) {
   InspectReport report;
   report.ir_version = original.ir_version;
@@ -145,7 +183,7 @@ InspectReport inspect_model(const Model& original, const InspectConfig& config) 
   PrepareConfig unverified;
   unverified.verify = Verify::kOff;
   const Model model =
-      prepare(with_assumed_dims(original, config, report.assumed_dims), unverified).model;
+      prepare(with_assumed_dims(original, config.dims, report.assumed_dims), unverified).model;
   const ValueTypes types = declared_value_types(model);
   report.prepared_nodes = model.graph.nodes.size();
 

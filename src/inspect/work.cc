@@ -147,20 +147,4 @@ std::optional<std::uint64_t> multiply_accumulates(const Node& node, const ValueT
   return row->count(NodeShapes(node, types));
 }
 
-std::vector<std::uint64_t> work_by_node(const Model& model) {
-  ValueTypes types = declared_value_types(model);
-  for (auto& [name, type] : types) {
-    auto* tensor = std::get_if<TensorType>(&type.type);
-    if (tensor == nullptr || !tensor->shape) continue;
-    for (Dim& dim : *tensor->shape) {
-      // A symbolic batch multiplies every node's work alike.
-      if (!dim.number()) dim.value = std::int64_t{1};
-    }
-  }
-  std::vector<std::uint64_t> work;
-  for (const Node& node : model.graph.nodes)
-    work.push_back(multiply_accumulates(node, types).value_or(0));
-  return work;
-}
-
 }  // namespace planish

@@ -128,6 +128,31 @@ Text few_calibration_samples(const AutoReport& report) {
       report.calibration_samples);
 }
 
+Text ranges_not_settled(const AutoReport& report) {
+  const std::optional<CalibrationQuality>& quality = report.calibration_quality;
+  if (!quality || quality->has_settled() || quality->tensors.empty()) return std::nullopt;
+  return fmt::format(
+      "Ranges have not settled: it took {} of {} calibration samples until 95 % of the tensors "
+      "were "
+      "within {} dB. Give more samples, as unlike each other as production traffic.",
+      quality->enough, quality->samples, CalibrationQuality::kSettledDb);
+}
+
+Text samples_say_nothing_new(const AutoReport& report) {
+  const std::optional<CalibrationQuality>& quality = report.calibration_quality;
+  if (!quality) return std::nullopt;
+  std::size_t repeated = 0;
+  for (const auto& group : quality->duplicates) repeated += group.size() - 1;
+  if (repeated + quality->constant.size() == 0) return std::nullopt;
+  const std::string& first =
+      quality->duplicates.empty() ? quality->constant.front() : quality->duplicates.front()[1];
+  return fmt::format(
+      "{} of {} calibration samples repeat another one and {} hold a single value: they say "
+      "nothing "
+      "new. The first: {}.",
+      repeated, quality->samples, quality->constant.size(), first);
+}
+
 Text judged_on_calibration_data(const AutoReport& report) {
   if (report.config.eval_data) return std::nullopt;
   return "Accuracy was judged on the samples that the ranges come from, which flatters it: give "
@@ -206,6 +231,8 @@ constexpr std::array kAdvice{
     AdviceRow{"work-left-in-fp32", work_left_in_fp32},
     AdviceRow{"preprocessing-dominates", preprocessing_dominates},
     AdviceRow{"few-calibration-samples", few_calibration_samples},
+    AdviceRow{"ranges-not-settled", ranges_not_settled},
+    AdviceRow{"samples-repeat", samples_say_nothing_new},
     AdviceRow{"judged-on-calibration-data", judged_on_calibration_data},
     AdviceRow{"few-evaluation-samples", few_evaluation_samples},
     AdviceRow{"samples-skipped", samples_skipped},

@@ -1,6 +1,7 @@
 // Which models `auto` makes and measures.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ CandidateSpec smoothed(const CandidateSpec& spec);
 /// Whether matrix products, whose inputs smoothing and dynamic quantization are about, do enough of
 /// the work to pay.
 bool matrices_matter(const InspectReport& inspection);
+
+/// Bytes of the file, its weights included, as save_model would write it.
+std::uint64_t size_of(const Model& model);
 
 /// The names of what `config` asks for, in the order in which it is done.
 std::vector<std::string> names_of(const RemedyConfig& config);

@@ -19,14 +19,15 @@ const std::string& operators_of(const CandidateReport& candidate) {
 std::optional<std::size_t> choose(std::span<const CandidateReport> candidates) {
   const CandidateReport* fastest = nullptr;
   for (const CandidateReport& candidate : candidates) {
-    if (candidate.rejected_because) continue;
+    if (candidate.rejected_because || !candidate.bench) continue;
     if (fastest == nullptr || candidate.speed_up.median > fastest->speed_up.median)
       fastest = &candidate;
   }
   if (fastest == nullptr) return std::nullopt;
   const auto is_eligible = [&](const CandidateReport& candidate) {
-    return !candidate.rejected_because && (operators_of(candidate) == operators_of(*fastest) ||
-                                           candidate.speed_up.high >= fastest->speed_up.median);
+    if (candidate.rejected_because || !candidate.bench) return false;
+    return operators_of(candidate) == operators_of(*fastest) ||
+           candidate.speed_up.median >= fastest->speed_up.median * (1.0 - kSpeedStep);
   };
   double most = sqnr_of(*fastest);
   for (const CandidateReport& candidate : candidates) {

@@ -16,12 +16,15 @@ constexpr double kSqnrStepDb = 0.5;
 /// Candidates of which this is equal have the same operators, so the same speed.
 const std::string& operators_of(const CandidateReport& candidate);
 
-/// Index of the candidate to hand out; nothing when all are rejected.
+/// Of two models that are both accurate enough, the more accurate may be slower by so much.
+constexpr double kSpeedStep = 0.02;
+
+/// Index of the candidate to hand out; nothing when all are rejected or none was measured.
 ///
 /// Of those that are not rejected, the fastest, and those as fast as it: the ones of the same
-/// operators (with remedies and without), and the ones whose 95 % interval reaches its median. Of
-/// these, the greatest SQNR on the evaluation data counts: the first whose SQNR is within
-/// kSqnrStepDb of it, so that a model is not changed for nothing.
+/// operators (with remedies and without), and the ones within kSpeedStep of its speed. Of these,
+/// the greatest SQNR on the evaluation data counts: the first whose SQNR is within kSqnrStepDb of
+/// it, so that a model is not changed for nothing.
 std::optional<std::size_t> choose(std::span<const CandidateReport> candidates);
 
 }  // namespace planish::pipeline

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace planish::pipeline {
@@ -13,13 +15,28 @@ QuantizationPlan in_named_format(const QuantizationPlan& plan, const Model& mode
   return plan_without(full, model, table, {});
 }
 
-SensitivityConfig analysis_within(double evaluations, std::size_t samples) {
+SensitivityConfig analysis_within(double evaluation_runs) {
+  // The rest pays for the trials.
+  constexpr double kShare = 0.35;
   SensitivityConfig config;
-  config.max_inferences = evaluations * static_cast<double>(samples);
+  config.max_inferences = kShare * MixedSearchCost::kMostEvaluations * evaluation_runs;
   // What the search orders layers by is the loss of each alone; what a choice is worth together is
   // measured.
   config.only_fp32 = false;
   return config;
+}
+
+MixedSearchCost search_cost_of(double evaluation_runs, double analysis_runs, std::size_t samples) {
+  // Bisection needs a few to be of use; more than the most find little.
+  constexpr double kLeastTrials = 2.0;
+  constexpr double kMostTrials = 8.0;
+  const double per_trial = std::max(static_cast<double>(samples), 1.0);
+  const double left = MixedSearchCost::kMostEvaluations * evaluation_runs - analysis_runs;
+  const double trials = std::clamp(std::floor(left / per_trial), kLeastTrials, kMostTrials);
+  return {.evaluation_runs = evaluation_runs,
+          .analysis_runs = analysis_runs,
+          .trials = static_cast<std::size_t>(trials),
+          .trial_runs = trials * per_trial};
 }
 
 void explain_kept(CandidateReport& report, const SensitivityReport& sensitivity,

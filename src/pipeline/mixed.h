@@ -17,8 +17,12 @@ namespace planish::pipeline {
 QuantizationPlan in_named_format(const QuantizationPlan& plan, const Model& model,
                                  const CalibrationTable& table);
 
-/// An analysis of no more than `evaluations` runs of the FP32 model over `samples` samples.
-SensitivityConfig analysis_within(double evaluations, std::size_t samples);
+/// The analysis that the search starts from, of a search whose evaluation takes so many runs.
+SensitivityConfig analysis_within(double evaluation_runs);
+
+/// What the search costs after an analysis of `analysis_runs`: as many trials, each on `samples`
+/// samples, as are left of MixedSearchCost::kMostEvaluations.
+MixedSearchCost search_cost_of(double evaluation_runs, double analysis_runs, std::size_t samples);
 
 /// Says in `report` why the nodes of the layers `kept` are in FP32.
 void explain_kept(CandidateReport& report, const SensitivityReport& sensitivity,

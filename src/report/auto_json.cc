@@ -74,6 +74,16 @@ Json front_json(const FrontPoint& point) {
           {"accepted", point.accepted}, {"chosen", point.chosen}};
 }
 
+Json search_json(const MixedSearchCost& cost, std::size_t trials) {
+  return {{"evaluation_runs", cost.evaluation_runs},
+          {"analysis_runs", cost.analysis_runs},
+          {"trial_runs", cost.trial_runs},
+          {"max_trials", cost.trials},
+          {"evaluations", cost.evaluations()},
+          {"seconds_of_timing", cost.seconds_of_timing},
+          {"trials", trials}};
+}
+
 }  // namespace
 
 Json to_json(const AutoReport& report) {
@@ -81,6 +91,7 @@ Json to_json(const AutoReport& report) {
   Json json;
   json["schema"] = 1;
   json["planish"] = kVersion;
+  json["state"] = name_of(report.state);
   json["host"] = to_json(report.host);
   json["host"]["onnxruntime"] = report.runtime_version;
   json["source"] = {{"path", report.source_path},
@@ -123,6 +134,8 @@ Json to_json(const AutoReport& report) {
     json["sensitivity"] = to_json(*report.sensitivity);
     json["sensitivity"].erase("layers");
   }
+  if (report.search_cost)
+    json["mixed_search"] = search_json(*report.search_cost, report.search_trials);
   json["operators"] = {{"fp32", operators_json(report.baseline_operators)},
                        {"chosen", operators_json(report.chosen_operators)}};
   json["kept_fp32"] = kept_json(chosen.kept_fp32);
@@ -130,6 +143,11 @@ Json to_json(const AutoReport& report) {
   for (const Advice& advice : report.advice) {
     json["advice"].push_back({{"code", advice.code}, {"text", advice.text}});
   }
+  json["next"] = Json::array();
+  for (const NextStep& step : report.next)
+    json["next"].push_back({{"what", step.what}, {"command", step.command}});
+  json["calibration_quality"] =
+      report.calibration_quality ? to_json(*report.calibration_quality) : Json(nullptr);
   json["inspection"] = to_json(report.inspection);
   json["preparation"] = to_json(report.preparation);
   json["bad_samples"] = Json::array();

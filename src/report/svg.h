@@ -1,6 +1,7 @@
 // Small plots as inline SVG. Colours come from CSS classes, so that they follow light and dark.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,5 +55,20 @@ struct ScatterPoint {
 /// Points over two axes; that of y starts at 0, at the bottom. A line joins points in their order.
 std::string scatter_plot(const std::vector<ScatterPoint>& points, std::string_view x_unit,
                          std::string_view y_unit);
+
+/// What a tensor held, and the part of it that integers hold.
+struct RangePlot {
+  std::string label = {};
+  double low = 0.0;  // edges of the counts
+  double high = 0.0;
+  std::vector<std::uint64_t> counts = {};  // in bins of equal width
+  double kept_low = 0.0;                   // may lie outside of [low, high]
+  double kept_high = 0.0;
+  std::string note = {};
+};
+
+/// A small histogram with logarithmic heights, since a tail of few elements is what matters; bins
+/// that are not kept have the class "cut".
+std::string range_plot(const RangePlot& plot);
 
 }  // namespace planish::report

@@ -70,9 +70,17 @@ void Analysis::choose_output() {
 }
 
 void Analysis::find_subjects() {
-  const std::vector<std::uint64_t> work = work_by_node(model_);
+  const std::vector<std::uint64_t> work = work_by_node(model_, sample_dims());
   for (PrecisionLayer& layer : precision_layers(plan_, model_))
     subjects_.push_back(subject_of(std::move(layer), work));
+}
+
+/// Of the first sample that can be read.
+DimSizes Analysis::sample_dims() const {
+  for (std::size_t i = 0; i < data_.size(); ++i) {
+    if (const std::optional<Sample> sample = read_sample(i)) return dims_of(model_, sample->inputs);
+  }
+  return {};
 }
 
 Subject Analysis::subject_of(PrecisionLayer layer, const std::vector<std::uint64_t>& work) {
@@ -142,13 +150,19 @@ std::optional<Sample> Analysis::read_sample(std::size_t i) const {
   }
 }
 
-void Analysis::read_samples() {
+std::size_t Analysis::sample_count() const {
   std::size_t count = std::min(std::max<std::size_t>(config_.samples, 1), data_.size());
-  if (config_.max_inferences > 0.0) {
-    const double affordable = std::floor(config_.max_inferences / runs_per_sample());
-    if (affordable < static_cast<double>(count))
-      count = std::max<std::size_t>(1, static_cast<std::size_t>(affordable));
-  }
+  if (config_.max_inferences <= 0.0) return count;
+  const auto affordable = [&](double inferences) {
+    return static_cast<std::size_t>(std::floor(inferences / runs_per_sample()));
+  };
+  // The noise of one sample says little of the next, so a few are worth half as much again.
+  const std::size_t least = std::min(config_.min_samples, affordable(1.5 * config_.max_inferences));
+  return std::min(count, std::max({affordable(config_.max_inferences), least, std::size_t{1}}));
+}
+
+void Analysis::read_samples() {
+  const std::size_t count = sample_count();
   for (std::size_t i = 0; i < count; ++i) {
     // Spread over the data set: neighbours are often alike.
     std::optional<Sample> sample = read_sample(i * data_.size() / count);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "planish/graph/graph_index.h"
+#include "planish/inspect/inspect.h"
 #include "planish/sensitivity/sensitivity.h"
 #include "sensitivity/partial_results.h"
 #include "sensitivity/shared_values.h"
@@ -49,9 +50,11 @@ class Analysis {
  private:
   void choose_output();
   void find_subjects();
+  [[nodiscard]] DimSizes sample_dims() const;
   [[nodiscard]] Subject subject_of(PrecisionLayer layer, const std::vector<std::uint64_t>& work);
   [[nodiscard]] std::optional<LayerActivation> activation(const std::string& tensor) const;
   [[nodiscard]] std::optional<Sample> read_sample(std::size_t i) const;
+  [[nodiscard]] std::size_t sample_count() const;
   void read_samples();
   [[nodiscard]] std::string key() const;
   std::vector<std::size_t> take_known(PartialResults& partial);

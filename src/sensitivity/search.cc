@@ -2,134 +2,137 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <set>
+#include <limits>
 #include <utility>
+
+#include "sensitivity/choose_layers.h"
 
 namespace planish {
 namespace {
+
+using sensitivity_detail::cheapest_layers;
+using Kept = std::vector<std::size_t>;
 
 class Search {
  public:
   Search(std::span<const LayerTrade> layers, const TryMixed& attempt,
          const MixedSearchConfig& config, std::stop_token stop)
-      : layers_(layers), attempt_(attempt), config_(config), stop_(std::move(stop)) {
-    order_layers();
-  }
+      : layers_(layers.begin(), layers.end()),
+        attempt_(attempt),
+        config_(config),
+        stop_(std::move(stop)) {}
 
   MixedSearch run(const MixedOutcome& full) {
-    const std::size_t longest = longest_prefix();
-    if (full.accepted || longest == 0) return std::move(found_);
-    if (const auto length = shortest_accepted_prefix(full, longest)) give_back(prefix(*length));
+    if (full.accepted || layers_.empty()) return std::move(found_);
+    scale_to(full);
+    rejected_noise_ = noise_without({});
+    double aim = rejected_noise_ * full.allowed_noise_share;
+    while (may_go_on()) {
+      const std::optional<Kept> kept = next_choice(aim);
+      if (!kept) break;
+      const MixedOutcome outcome = attempt(*kept);
+      const double noise = noise_without(*kept);
+      if (outcome.accepted) {
+        accepted_noise_ = std::max(accepted_noise_.value_or(0.0), noise);
+      } else {
+        rejected_noise_ = std::min(rejected_noise_, noise);
+      }
+      // Halfway in decibels where both sides are known; else as far as the rejected model says.
+      aim = outcome.accepted || accepted_noise_
+                ? std::sqrt(accepted_noise_.value_or(noise) * rejected_noise_)
+                : noise * outcome.allowed_noise_share;
+    }
     return std::move(found_);
   }
 
  private:
-  using Kept = std::vector<std::size_t>;
-
-  void order_layers() {
-    order_.resize(layers_.size());
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    double total = 0.0;
-    for (const LayerTrade& layer : layers_) total += std::max(layer.saved_ms, 0.0);
-    // Times are known to about a thousandth of the whole: below, a layer costs nothing.
-    const double least = total > 0.0 ? total / 1000.0 : 1.0;
-    const auto worth = [&](std::size_t i) {
-      return layers_[i].noise / std::max(layers_[i].saved_ms, least);
-    };
-    std::ranges::stable_sort(order_, std::ranges::greater{}, worth);
-    // Of the first k in that order, for every k: what is left.
-    noise_left_.assign(order_.size() + 1, 0.0);
-    saved_left_.assign(order_.size() + 1, 0.0);
-    for (std::size_t k = order_.size(); k-- > 0;) {
-      noise_left_[k] = noise_left_[k + 1] + layers_[order_[k]].noise;
-      saved_left_[k] = saved_left_[k + 1] + layers_[order_[k]].saved_ms;
+  /// What INT8 saves in the whole model is measured better than what it saves in a layer.
+  void scale_to(const MixedOutcome& full) {
+    const double predicted = saved_without({});
+    if (full.saved_ms && *full.saved_ms > 0.0 && predicted > 0.0) {
+      for (LayerTrade& layer : layers_) layer.saved_ms *= *full.saved_ms / predicted;
     }
+    saved_by_full_ = saved_without({});
   }
 
-  /// The most layers that may be kept in FP32.
-  [[nodiscard]] std::size_t longest_prefix() const {
-    std::size_t longest = 0;
-    for (std::size_t k = 1; k < order_.size(); ++k) {
-      if (saved_left_[k] >= config_.min_saved_share * saved_left_[0]) longest = k;
-    }
-    return longest;
+  [[nodiscard]] double noise_without(const Kept& kept) const {
+    return left_of(kept, &LayerTrade::noise);
   }
-
-  [[nodiscard]] Kept prefix(std::size_t length) const {
-    Kept kept(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(length));
-    std::ranges::sort(kept);
-    return kept;
+  [[nodiscard]] double saved_without(const Kept& kept) const {
+    return left_of(kept, &LayerTrade::saved_ms);
   }
-
-  /// The shortest prefix behind which no more noise than this is left.
-  [[nodiscard]] std::size_t length_for(double noise) const {
-    std::size_t length = 0;
-    while (length < order_.size() && noise_left_[length] > noise) ++length;
-    return length;
+  [[nodiscard]] double left_of(const Kept& kept, double LayerTrade::*member) const {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      sum += std::ranges::binary_search(kept, i) ? 0.0 : layers_[i].*member;
+    return sum;
   }
 
   [[nodiscard]] bool may_go_on() const {
     return found_.trials.size() < config_.max_trials && !stop_.stop_requested();
   }
 
+  /// A choice that was not tried yet and would beat the best one: at `aim`; else at the noise that
+  /// is known to be accepted, since times are known better now; else nearer to what was rejected.
+  [[nodiscard]] std::optional<Kept> next_choice(double aim) const {
+    if (auto kept = worth_trying(aim)) return kept;
+    if (accepted_noise_) {
+      if (auto kept = worth_trying(*accepted_noise_)) return kept;
+    }
+    for (double noise = aim; noise < rejected_noise_;) {
+      noise = std::min(1.1 * noise + 1e-3 * rejected_noise_, rejected_noise_);
+      if (auto kept = worth_trying(std::nextafter(noise, 0.0))) return kept;
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Kept> worth_trying(double noise) const {
+    Kept kept = cheapest_layers(layers_, noise);
+    const double saved = saved_without(kept);
+    const bool is_known = std::ranges::any_of(
+        found_.trials, [&](const MixedTrial& trial) { return trial.kept == kept; });
+    const bool keeps_speed = saved >= config_.min_saved_share * saved_by_full_;
+    // The noise of fewer layers was too much.
+    const bool is_hopeless = std::ranges::any_of(found_.trials, [&](const MixedTrial& trial) {
+      return !trial.outcome.accepted && std::ranges::includes(trial.kept, kept);
+    });
+    const bool beats_best = !found_.best || saved > found_.trials[*found_.best].saved_ms;
+    if (kept.empty() || is_known || !keeps_speed || is_hopeless || !beats_best) return std::nullopt;
+    return kept;
+  }
+
   MixedOutcome attempt(const Kept& kept) {
     MixedTrial trial{.kept = kept, .outcome = attempt_(kept)};
-    const std::set<std::size_t> in_fp32(kept.begin(), kept.end());
-    for (std::size_t i = 0; i < layers_.size(); ++i)
-      trial.saved_ms += in_fp32.contains(i) ? 0.0 : layers_[i].saved_ms;
     const MixedOutcome outcome = trial.outcome;
+    if (outcome.saved_ms) learn(kept, *outcome.saved_ms);
+    trial.saved_ms = outcome.saved_ms.value_or(saved_without(kept));
     found_.trials.push_back(std::move(trial));
-    const MixedTrial& last = found_.trials.back();
-    if (outcome.accepted && (!found_.best || found_.trials[*found_.best].saved_ms < last.saved_ms))
+    if (outcome.accepted &&
+        (!found_.best || found_.trials[*found_.best].saved_ms < found_.trials.back().saved_ms))
       found_.best = found_.trials.size() - 1;
     return outcome;
   }
 
-  std::optional<std::size_t> shortest_accepted_prefix(const MixedOutcome& full,
-                                                      std::size_t longest) {
-    std::size_t rejected = 0;  // a prefix of this length is
-    std::optional<std::size_t> accepted;
-    double aim = noise_left_[0] * full.allowed_noise_share;
-    while (may_go_on() && rejected < accepted.value_or(longest + 1) - 1) {
-      const std::size_t upper = accepted ? *accepted - 1 : longest;
-      const std::size_t length = std::clamp(length_for(aim), rejected + 1, upper);
-      const MixedOutcome outcome = attempt(prefix(length));
-      if (outcome.accepted) {
-        accepted = length;
-        // Halfway in decibels.
-        aim = std::sqrt(noise_left_[rejected] * noise_left_[length]);
-      } else {
-        rejected = length;
-        aim = noise_left_[length] * outcome.allowed_noise_share;
-      }
-    }
-    return accepted;
+  /// Corrects the layers of `kept` so that they explain what the whole model saves (Kaczmarz,
+  /// 1937): each in proportion to what it is thought to save, and a little whatever that is, since
+  /// a layer in FP32 also costs the conversions around it.
+  void learn(const Kept& kept, double saved_ms) {
+    const double missing = saved_without(kept) - saved_ms;
+    double sum = 0.0;
+    for (const std::size_t i : kept) sum += std::abs(layers_[i].saved_ms);
+    const double share = std::max(sum, 1e-9) / static_cast<double>(kept.size());
+    const double weights = sum + share * static_cast<double>(kept.size());
+    for (const std::size_t i : kept)
+      layers_[i].saved_ms += missing * (std::abs(layers_[i].saved_ms) + share) / weights;
   }
 
-  /// Layers that were kept only because others before them in the order had to be.
-  void give_back(Kept kept) {
-    Kept by_time = kept;
-    std::ranges::stable_sort(by_time, std::ranges::greater{},
-                             [&](std::size_t i) { return layers_[i].saved_ms; });
-    for (const std::size_t layer : by_time) {
-      if (!may_go_on() || kept.size() == 1) return;
-      if (layers_[layer].saved_ms <= 0.0) return;
-      Kept fewer = kept;
-      std::erase(fewer, layer);
-      const bool is_known = std::ranges::any_of(
-          found_.trials, [&](const MixedTrial& trial) { return trial.kept == fewer; });
-      if (!is_known && attempt(fewer).accepted) kept = std::move(fewer);
-    }
-  }
-
-  std::span<const LayerTrade> layers_;
+  std::vector<LayerTrade> layers_;
   const TryMixed& attempt_;
   const MixedSearchConfig& config_;
   const std::stop_token stop_;
-  Kept order_;
-  std::vector<double> noise_left_;
-  std::vector<double> saved_left_;
+  double saved_by_full_ = 0.0;
+  std::optional<double> accepted_noise_ = {};  // the most that was accepted
+  double rejected_noise_ = 0.0;                // the least that was rejected
   MixedSearch found_;
 };
 

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "planish/base/file.h"
 #include "planish/base/json.h"
@@ -205,6 +208,7 @@ TEST_F(Cli, AutoWritesModelCalibrationAndBothReports) {
   ASSERT_THAT(result.exit_status, testing::AnyOf(0, 1)) << result.err;
   const Json report = parse_json(result.out);
   EXPECT_EQ(report["schema"], 1);
+  EXPECT_EQ(report["state"], "complete");
   for (const char* member : {"host", "source", "baseline", "chosen", "speedup", "accuracy",
                              "end_to_end", "candidates", "kept_fp32", "advice"}) {
     EXPECT_TRUE(report.contains(member)) << member;
@@ -506,6 +510,94 @@ TEST_F(Cli, AnInterruptLeavesNothingBehind) {
   EXPECT_EQ(result.exit_status, 5) << result.err;
   EXPECT_FALSE(fs::exists(path("out")));
   EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Cli, AnInterruptOfAutoLeavesTheBestUntilThenWholeOrNothing) {
+  // Measuring would take minutes; the first result is there long before.
+  RunningPlanish running({"auto", example("resnet8x4.onnx"), "--data", few_images(8), "--eval-data",
+                          example("evaluation"), "--max-eval-samples", "20", "--preprocess",
+                          example("preprocess.json"), "--max-drop", "0.2", "--min-cosine", "0.9",
+                          "--no-remedies", "--bench-seconds", "60", "-o", text("out")});
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!fs::exists(path("out/report.json")) && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(running.end_with(SIGINT), 5);
+  EXPECT_THAT(leftovers(), IsEmpty());
+  // A machine so busy that INT8 does not show its speed has nothing to save.
+  if (!fs::exists(path("out"))) return;
+  const Json report = parse_json(read_file(path("out/report.json")));
+  EXPECT_EQ(report["state"], "interrupted");
+  EXPECT_NE(report["chosen"]["precision"], "fp32");
+  EXPECT_EQ(digest_of(load_model(path("out/model.onnx"))), report["chosen"]["sha256"]);
+  EXPECT_THAT(read_file(path("out/report.html")),
+              AllOf(HasSubstr("interrupted"), HasSubstr("</html>")));
+  const Finished used = run_planish(
+      {"compare", example("resnet8x4.onnx"), text("out/model.onnx"), "--data", few_images(4),
+       "--preprocess", example("preprocess.json"), "--min-cosine", "0.9", "--max-drop", "1"});
+  EXPECT_EQ(used.exit_status, 0) << used.err;
+}
+
+TEST_F(Cli, SensitivityStatesItsCostAndMeasuresEveryLayer) {
+  const Finished result = run_planish({"sensitivity", example("resnet8x4.onnx"), "--data",
+                                       few_images(4), "--preprocess", example("preprocess.json"),
+                                       "--samples", "2", "--json", "-o", text("layers.json")});
+  ASSERT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("layers to measure on 2 samples"));
+  const Json report = parse_json(result.out);
+  EXPECT_EQ(parse_json(read_file(path("layers.json"))), report);
+  ASSERT_GT(report["layers"].size(), 5U);
+  for (const Json& layer : report["layers"]) {
+    for (const char* member : {"only_int8", "only_fp32", "local_sqnr_db", "accumulated_sqnr_db",
+                               "mac_share", "fp32_time_share", "int8_time_share", "output"})
+      EXPECT_TRUE(layer.contains(member)) << layer["node"] << " " << member;
+  }
+  EXPECT_FALSE(fs::exists(path("layers.json.partial")));
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(Cli, SensitivityGoesOnWhereItWasInterrupted) {
+  const std::vector<std::string> arguments{"sensitivity",      example("resnet8x4.onnx"),
+                                           "--data",           example("calibration"),
+                                           "--preprocess",     example("preprocess.json"),
+                                           "--samples",        "64",
+                                           "--threads",        "1",
+                                           "--json",           "-o",
+                                           text("layers.json")};
+  RunningPlanish running(arguments);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto has_begun = [&] {
+    std::error_code missing;
+    return fs::file_size(path("layers.json.partial"), missing) > 0 && !missing;
+  };
+  while (!has_begun() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const int status = running.end_with(SIGINT);
+  // On a fast machine it may have been through before the signal came.
+  if (status == 0) return;
+  EXPECT_EQ(status, 5);
+  EXPECT_FALSE(fs::exists(path("layers.json")));
+  const Finished result = run_planish(arguments);
+  ASSERT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_GT(parse_json(result.out)["cost"]["resumed_layers"], 0);
+}
+
+TEST_F(Cli, CalibrateReportsHowFarItsRangesCanBeTrusted) {
+  const Finished result = run_planish(
+      {"calibrate", example("resnet8x4.onnx"), "--data", few_images(8), "--preprocess",
+       example("preprocess.json"), "--method", "auto", "-o", text("ranges.json"), "--report",
+       text("quality.json"), "--against", example("evaluation"), "--max-samples", "8"});
+  ASSERT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("of all 8 for 95 % of tensors"), HasSubstr("8 other samples")));
+  const Json quality = parse_json(read_file(path("quality.json")));
+  EXPECT_EQ(quality["convergence"].size(), 4U);  // 1, 2, 4, 8
+  EXPECT_GT(quality["tensors"].size(), 0U);
+  EXPECT_TRUE(fs::exists(path("ranges.json")));
+  EXPECT_EQ(run_planish({"calibrate", example("resnet8x4.onnx"), "--data", few_images(8),
+                         "--preprocess", example("preprocess.json"), "-o", text("r.json"),
+                         "--against", example("evaluation")})
+                .exit_status,
+            2);
 }
 
 TEST_F(Cli, ErrorsAreOneJsonDocumentWithJson) {

@@ -58,6 +58,11 @@ BenchReport bench_interleaved(std::span<const BenchSubject> subjects,
                               const BenchConfig& config = {}, const Clock& clock = steady_clock(),
                               const ProgressSink& progress = {}, std::stop_token stop = {});
 
+/// Measures subjects as bench_interleaved does: a parameter of what measures, so that tests can
+/// hold times.
+using MeasureSpeed =
+    std::function<BenchReport(std::span<const BenchSubject> subjects, const BenchConfig& config)>;
+
 /// How many times faster `candidate` is than `base`: the median, over the turns that ran side by
 /// side, of base's turn median over candidate's.
 RatioEstimate speed_up(const BenchResult& base, const BenchResult& candidate);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -61,6 +62,12 @@ class Calibrator {
   /// and for a method that needs counts when the calibrator was made for kMinMax.
   [[nodiscard]] CalibrationTable table(CalibrationMethod method,
                                        const RangeOptions& options = {}) const;
+
+  /// What ranges that come from elsewhere (other samples, fewer) do to all samples so far: of each
+  /// tensor that has one, as table() would say. @throws Error(kInvalidArgument) when the calibrator
+  /// was made for kMinMax.
+  [[nodiscard]] std::map<std::string, TensorObservation, std::less<>> judge(
+      const CalibrationTable& ranges) const;
 
  private:
   struct State;

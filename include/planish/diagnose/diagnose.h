@@ -39,6 +39,7 @@ struct DiagnoseConfig {
   /// DiagnoseReport::not_checked. Loading and analysing come on top.
   double seconds = 20.0;
   std::function<HostReport()> host = [] { return describe_host(); };
+  MeasureSpeed measure_speed = {};  // nothing: bench_interleaved, by the clock of the machine
 };
 
 /// A finding that could not be looked for, and why.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,9 +21,16 @@ namespace planish {
 /// shape that it depends on is not known. 0 for operators that only move or map elements.
 std::optional<std::uint64_t> multiply_accumulates(const Node& node, const ValueTypes& types);
 
-/// The same of every node of `model`, by the types that it declares (as `prepare` leaves them),
-/// with symbolic dimensions taken as 1: right for shares. 0 where a shape is not known.
-std::vector<std::uint64_t> work_by_node(const Model& model);
+/// Numbers for the symbolic dimensions of a model's inputs, by symbol; a dimension without a name
+/// is "INPUT[AXIS]".
+using DimSizes = std::map<std::string, std::int64_t>;
+
+/// The sizes that they have in `inputs`.
+DimSizes dims_of(const Model& model, std::span<const NamedTensor> inputs);
+
+/// Multiply-accumulates of every node of `model` in a run of these sizes; others are assumed as in
+/// InspectConfig. 0 where a shape is not known.
+std::vector<std::uint64_t> work_by_node(const Model& model, const DimSizes& dims);
 
 /// Whether multiply_accumulates knows `node`'s operator as one that multiplies matrices.
 bool is_matrix_operator(const Node& node);
@@ -53,8 +61,7 @@ struct InspectReport {
   std::string producer = {};
   std::vector<TensorSpec> inputs = {};
   std::vector<TensorSpec> outputs = {};
-  std::map<std::string, std::int64_t> assumed_dims =
-      {};                          // symbolic dimensions and what they were taken as
+  DimSizes assumed_dims = {};      // symbolic dimensions and what they were taken as
   std::size_t nodes = 0;           // as the file has them
   std::size_t prepared_nodes = 0;  // after preparation: what all below speaks of
   std::uint64_t parameters = 0;    // of the file
@@ -72,9 +79,9 @@ struct InspectReport {
 };
 
 struct InspectConfig {
-  /// Numbers for symbolic dimensions, by symbol. Others are taken as 1 where they come first (the
+  /// Numbers for symbolic dimensions. Others are taken as 1 where they come first (the
   /// batch), else as 224 in an input of rank 4 and as 128 elsewhere.
-  std::map<std::string, std::int64_t> dims = {};
+  DimSizes dims = {};
   Target target = Target::kAvx2;  // the CPU that the model would be made for
 };
 

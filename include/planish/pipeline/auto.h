@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 #include "planish/base/json_fwd.h"
 #include "planish/base/progress.h"
 #include "planish/bench/bench.h"
+#include "planish/calibrate/quality.h"
 #include "planish/compare/compare.h"
 #include "planish/dataset/dataset.h"
 #include "planish/host/host.h"
@@ -26,11 +29,15 @@
 
 namespace planish {
 
+struct AutoResult;
+struct MixedSearchCost;
+
 struct AutoConfig {
   std::filesystem::path data = {};                      // calibration samples
   std::optional<std::filesystem::path> eval_data = {};  // samples to judge by; nothing: `data`
   std::optional<std::filesystem::path> labels = {};     // classes of the samples to judge by
   PreprocessSpec preprocess = {};
+  std::string preprocess_name = "none";  // as commands name it: a preset or a file
   OnBadSample on_bad_sample = OnBadSample::kFail;
   std::size_t max_calibration_samples = 0;                          // 0: all
   CalibrationMethod calibration_method = CalibrationMethod::kAuto;  // the most accurate measured
@@ -40,10 +47,17 @@ struct AutoConfig {
   int threads = 1;                    // of one inference, as it will be served
   std::size_t batch = 1;              // of one inference when speed is measured
   AccuracyThresholds thresholds = {};
+  OutputMeaning answers = OutputMeaning::kAuto;  // what the output that is judged means
   bool remedies = true;           // also try what wins accuracy back at the same speed
   bool mixed_precision = true;    // when nothing else is accurate: search layers to keep in FP32
   double budget_seconds = 600.0;  // no new candidate is begun after this
   double bench_seconds = 2.0;     // measured time per candidate
+  MeasureSpeed measure = {};      // nothing: bench_interleaved, by the clock of the machine
+  /// Told of each model that is better than those before, in the result as it is until then: who
+  /// saves it has a whole one whatever happens later. What it throws ends the run.
+  std::function<void(const AutoResult&)> on_better = {};
+  /// Told before layers are searched that stay in FP32.
+  std::function<void(const MixedSearchCost&)> on_search = {};
 };
 
 enum class Precision { kInt8, kMixed, kFp32 };
@@ -88,6 +102,24 @@ struct CandidateReport {
   std::optional<std::string> rejected_because = {};
 };
 
+/// What the search over layers that stay FP32 costs at most. One evaluation is one run of the model
+/// on each sample that is judged by; of few samples, on kLeastEvaluation.
+struct MixedSearchCost {
+  static constexpr std::size_t kLeastEvaluation = 32;
+  static constexpr double kMostEvaluations = 10.0;
+
+  double evaluation_runs = 0.0;    // of one evaluation
+  double analysis_runs = 0.0;      // of the FP32 model, for analyze_sensitivity
+  std::size_t trials = 0;          // whole models, each judged on all samples
+  double trial_runs = 0.0;         // of all trials
+  double seconds_of_timing = 0.0;  // besides: speed of the trials
+
+  /// At most kMostEvaluations, unless the analysis of very many layers alone takes more.
+  [[nodiscard]] double evaluations() const {
+    return evaluation_runs > 0.0 ? (analysis_runs + trial_runs) / evaluation_runs : 0.0;
+  }
+};
+
 /// One model of the front: no other is faster and at least as accurate.
 struct FrontPoint {
   std::string name = {};
@@ -113,7 +145,29 @@ struct Advice {
   std::string text = {};
 };
 
+/// How far a run had come when its result was made.
+enum class RunState {
+  kRunning,      // a better model may still be found: what on_better is told
+  kInterrupted,  // it was stopped, and this is the best until then
+  kComplete,     // it came to its end
+};
+std::string_view name_of(RunState state);
+
+/// A quantized activation that 8 bits represent badly.
+struct WorstTensor {
+  std::string name = {};
+  TensorRange range = {};       // that the integers hold, before the rounding of the zero point
+  TensorObservation seen = {};  // on the calibration samples
+};
+
+/// Something to do next.
+struct NextStep {
+  std::string what = {};     // "To prove it on other samples"
+  std::string command = {};  // words in capitals are to be filled in
+};
+
 struct AutoReport {
+  RunState state = RunState::kComplete;
   HostReport host = {};
   Target target = Target::kAvx2;  // that the models are made for
   std::string runtime_version = {};
@@ -130,12 +184,18 @@ struct AutoReport {
   std::optional<std::size_t> chosen = {};  // index into candidates; nothing: FP32 is handed out
   std::vector<FrontPoint> front = {};      // of latency and accuracy, fastest first
   std::optional<SensitivityReport> sensitivity = {};  // when mixed precision was searched
+  std::optional<MixedSearchCost> search_cost = {};    // as planned; the same
+  std::size_t search_trials = 0;                      // that were made of them
   std::optional<EndToEndReport> end_to_end = {};
   BenchReport bench = {};                             // machine noise of the measured run
   std::vector<OperatorTime> baseline_operators = {};  // where one FP32 inference's time goes
   std::vector<OperatorTime> chosen_operators = {};    // and one of the chosen model
   std::map<std::string, double> stage_seconds = {};   // where the time of this command went
+  std::optional<CalibrationQuality> calibration_quality = {};
+  std::vector<WorstTensor> worst_tensors = {};  // of the model that is handed out, the worst first
+  std::map<std::string, Image> pictures = {};   // of its worst samples, by name, made small
   std::vector<Advice> advice = {};
+  std::vector<NextStep> next = {};
 
   /// The model that is handed out: a candidate, or the baseline.
   [[nodiscard]] const CandidateReport& handed_out() const {
@@ -157,9 +217,11 @@ struct AutoResult {
 /// is none, the source model itself is handed out. Remedies are tried on the fastest way to static
 /// INT8: with adaptive rounding and bias correction, and the same after equalization or, where
 /// matrices do the work, smoothing. When none of all these is accurate, layers are searched that
-/// stay in FP32, starting from the most accurate; analysis and trials together cost no more than
-/// ten evaluations of the model.
-/// @throws Error of any step, with its name in front; Error(kCancelled).
+/// stay in FP32, starting from the most accurate of the fast ones (MixedSearchCost says at what
+/// cost).
+///
+/// A run that is stopped after a candidate was found returns it (RunState::kInterrupted).
+/// @throws Error of any step, with its name in front; Error(kCancelled) when it is stopped before.
 AutoResult run_auto(const std::filesystem::path& model, const AutoConfig& config,
                     const ProgressSink& progress = {}, std::stop_token stop = {});
 

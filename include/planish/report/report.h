@@ -1,9 +1,10 @@
-// What `auto` found, for programs and for people.
+// What `auto` and `diagnose` found, for programs and for people.
 #pragma once
 
 #include <filesystem>
 #include <string>
 
+#include "planish/diagnose/diagnose.h"
 #include "planish/pipeline/auto.h"
 
 namespace planish {
@@ -14,6 +15,9 @@ Json to_json(const AutoReport& report);
 
 /// report.html: one file that needs no network, light and dark, readable on a phone.
 std::string to_html(const AutoReport& report);
+
+/// A diagnosis as such a page.
+std::string to_html(const DiagnoseReport& diagnosis);
 
 /// Writes model.onnx, calibration.json, report.json and report.html into `folder`.
 ///

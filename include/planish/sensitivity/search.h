@@ -1,8 +1,9 @@
 // Which layers stay in FP32 so that the rest can be INT8: the search over mixed precision.
 //
-// The noise of independent layers adds up at the output, so one measurement per layer orders them:
-// by noise taken away per time given up. What a choice is really worth is measured on the whole
-// model, a few times.
+// The noise of independent layers adds up at the output, and the time that INT8 saves in each adds
+// up over the model, nearly. So one measurement per layer gives a first choice: the layers that
+// take away enough noise for the least time. What a choice is really worth, in accuracy and in
+// time, is measured on the whole model, a few times, and corrects what was known of the layers.
 #pragma once
 
 #include <cstddef>
@@ -30,14 +31,15 @@ struct MixedOutcome {
   bool accepted = false;
   /// The share of this model's noise that an accepted one may have; 1 when it is accepted itself.
   double allowed_noise_share = 1.0;
+  std::optional<double> saved_ms = {};  // over FP32, measured on the whole model
 };
-/// Makes and judges the model that keeps `kept` (sorted indices of layers) in FP32.
+/// Makes, judges and measures the model that keeps `kept` (sorted indices of layers) in FP32.
 using TryMixed = std::function<MixedOutcome(std::span<const std::size_t> kept)>;
 
 struct MixedTrial {
   std::vector<std::size_t> kept = {};
   MixedOutcome outcome = {};
-  double saved_ms = 0.0;  // predicted: by the layers that stay INT8
+  double saved_ms = 0.0;  // as measured; else as predicted by the layers that stay INT8
 };
 
 struct MixedSearchConfig {
@@ -52,9 +54,9 @@ struct MixedSearch {
   std::optional<std::size_t> best = {};  // of the accepted ones, that which saves most
 };
 
-/// Finds the shortest list of layers, in the order of noise per saved time, without which the model
-/// is accepted: the first guess from `full` (the outcome of full INT8), then by bisection; then
-/// gives layers back to INT8 that turn out not to matter. What was found until `stop` is returned.
+/// Finds the layers without which the model is accepted at the least loss of time: the first guess
+/// from `full` (the outcome of full INT8), then by bisection over the noise that may stay; each
+/// choice is the best by all that is known then. What was found until `stop` is returned.
 MixedSearch search_mixed_precision(std::span<const LayerTrade> layers, const MixedOutcome& full,
                                    const TryMixed& attempt, const MixedSearchConfig& config = {},
                                    std::stop_token stop = {});

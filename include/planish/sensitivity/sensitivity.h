@@ -78,6 +78,8 @@ struct SensitivityConfig {
   std::size_t samples = 32;  // spread evenly over the data set; more than it has: all
   /// Fewer samples are taken when the analysis would cost more FP32 runs than this; 0: no limit.
   double max_inferences = 0.0;
+  /// But not fewer than these, if half as much again pays for them.
+  std::size_t min_samples = 4;
   std::string output = {};  // the output that is judged; empty: the first
   OnBadSample on_bad_sample = OnBadSample::kFail;
   bool only_fp32 = true;  // also measure LayerSensitivity::only_fp32: twice the cost

@@ -53,6 +53,23 @@ TEST(InspectModel, SymbolicDimensionsAreTakenAsStated) {
   EXPECT_EQ(report.assumed_dims.at("batch"), 4);
 }
 
+TEST(WorkByNode, CountsWithTheSizesOfTheInputs) {
+  // Two matrix products: one of as many rows as there are tokens, one of a single row.
+  const Model model = GraphBuilder()
+                          .input("x", DType::kFloat32, {"batch", "tokens", 8})
+                          .input("y", DType::kFloat32, {1, 8})
+                          .initializer("w", zeros({8, 8}))
+                          .node("MatMul", {"x", "w"}, {"p"})
+                          .node("MatMul", {"y", "w"}, {"q"})
+                          .output("p", DType::kFloat32, {"batch", "tokens", 8})
+                          .output("q", DType::kFloat32, {1, 8})
+                          .model();
+  const std::vector<NamedTensor> inputs{{"x", zeros({2, 128, 8})}, {"y", zeros({1, 8})}};
+  const DimSizes dims = dims_of(model, inputs);
+  EXPECT_EQ(dims, (DimSizes{{"batch", 2}, {"tokens", 128}}));
+  EXPECT_EQ(work_by_node(model, dims), (std::vector<std::uint64_t>{2 * 128 * 64, 64}));
+}
+
 TEST(InspectModel, RecommendsStaticForConvolutions) {
   const InspectReport report = inspect_model(network());
   EXPECT_EQ(report.mode, RecommendedMode::kStatic);

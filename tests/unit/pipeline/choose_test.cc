@@ -20,6 +20,7 @@ CandidateReport candidate(const Measured& measured) {
   report.name = measured.name;
   // An interval of 1 % on either side.
   report.speed_up = {measured.speed_up, measured.speed_up * 0.99, measured.speed_up * 1.01};
+  report.bench = BenchResult{};
   report.accuracy = AccuracyReport{};
   report.accuracy->sqnr_db = measured.sqnr_db;
   const std::string from = measured.remedied_from;

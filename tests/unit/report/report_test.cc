@@ -119,6 +119,73 @@ TEST(ReportHtml, ShowsTheFrontAndWhatLayersLose) {
   EXPECT_THAT(html, HasSubstr("stem&lt;1&gt;"));
 }
 
+TEST(ReportHtml, ShowsTheWorstSamplesWithBothAnswers) {
+  AutoReport report = report_with_a_choice();
+  report.candidates[0].accuracy->worst = {{.name = "cat<1>.jpg",
+                                           .cosine = 0.9,
+                                           .reference_top1 = 281,
+                                           .candidate_top1 = 282,
+                                           .label = 281}};
+  report.pictures["cat<1>.jpg"] =
+      Image{.height = 1, .width = 1, .channels = 3, .pixels = {255, 0, 0}};
+  const std::string html = to_html(report);
+  // The header of a bitmap of one pixel: "BM", then the 58 bytes that it has.
+  EXPECT_THAT(html, HasSubstr("src=\"data:image/bmp;base64,Qk06AAAA"));
+  EXPECT_THAT(html, HasSubstr("cat&lt;1&gt;.jpg"));
+  EXPECT_THAT(html, HasSubstr("FP32 says <span class=\"right\">281</span>"));
+  EXPECT_THAT(html, HasSubstr("INT8 says <span class=\"wrong\">282</span>"));
+}
+
+TEST(ReportHtml, ShowsTheWorstTensorsAndHowRangesSettle) {
+  AutoReport report = report_with_a_choice();
+  TensorObservation seen{.observed = {-1.0F, 3.0F}, .elements = 11, .clipped = 0.25};
+  seen.sqnr_db = 17.5;
+  seen.histogram = {1, 2, 3, 5};
+  report.worst_tensors = {{.name = "relu<7>", .range = {0.0F, 3.0F}, .seen = seen}};
+  report.calibration_quality =
+      CalibrationQuality{.samples = 4,
+                         .convergence = {{.samples = 2, .p95_loss_db = 3.0}, {.samples = 4}},
+                         .enough = 4};
+  report.calibration_quality->duplicates = {{"a.jpg", "b.jpg"}};
+  const std::string html = to_html(report);
+  EXPECT_THAT(html, HasSubstr("relu&lt;7&gt;"));
+  EXPECT_THAT(html, HasSubstr("17.5 dB, 25.00 % cut off"));
+  EXPECT_THAT(html, HasSubstr("Ranges still move"));
+  EXPECT_THAT(html, HasSubstr("The same sample 2 times: a.jpg, b.jpg"));
+}
+
+TEST(ReportHtml, GivesCommandsToPaste) {
+  AutoReport report = report_with_a_choice();
+  report.next = {{"To serve it", "planish serve --model 'a&b.onnx'"}};
+  EXPECT_THAT(to_html(report),
+              HasSubstr("<code>planish serve --model &#39;a&amp;b.onnx&#39;</code>"));
+  EXPECT_EQ(to_json(report)["next"][0]["command"], "planish serve --model 'a&b.onnx'");
+}
+
+TEST(ReportHtml, SaysThatARunWasInterrupted) {
+  AutoReport report = report_with_a_choice();
+  EXPECT_THAT(to_html(report), Not(HasSubstr("interrupted")));
+  report.state = RunState::kInterrupted;
+  EXPECT_THAT(to_html(report), HasSubstr("This run is interrupted"));
+  EXPECT_EQ(to_json(report)["state"], "interrupted");
+}
+
+TEST(DiagnosisHtml, ShowsEvidenceRemedyAndCommands) {
+  DiagnoseReport diagnosis{.fp32_path = "net.onnx", .int8_path = "net<8>.onnx"};
+  diagnosis.findings = {{.code = FindingCode::kSaturation,
+                         .evidence = "15 of 64 channels",
+                         .places = {"conv<1>"},
+                         .remedy = "give up range",
+                         .commands = {"planish quantize 'x&y'"},
+                         .gain = Gain{"sqnr_db", 10.0, 20.0, true}}};
+  diagnosis.not_checked = {{FindingCode::kAnswersDiffer, "needs --data"}};
+  const std::string html = to_html(diagnosis);
+  for (const char* part :
+       {"net&lt;8&gt;.onnx", "15 of 64 channels", "conv&lt;1&gt;", "give up range",
+        "planish quantize &#39;x&amp;y&#39;", "needs --data", "10 → 20, measured", "</html>"})
+    EXPECT_THAT(html, HasSubstr(part));
+}
+
 TEST(ReportHtml, EscapesWhatComesFromOutside) {
   const std::string html = to_html(report_with_a_choice());
   EXPECT_THAT(html, Not(HasSubstr("<net>")));
