@@ -11,28 +11,39 @@ namespace {
 
 constexpr std::string_view kModel = "OUT/model.onnx";
 
-/// "--data … --preprocess … --labels …": the samples that the run judged by.
-std::string judged_by(const AutoConfig& config, bool with_labels) {
-  std::string text = " --data " + shell_word(config.eval_data.value_or(config.data).string());
-  if (config.preprocess_name != "none")
-    text += " --preprocess " + shell_word(config.preprocess_name);
-  if (with_labels && config.labels) text += " --labels " + shell_word(config.labels->string());
-  return text;
+/// " --NAME VALUE", or nothing without a value.
+std::string option(std::string_view name, const std::optional<std::string>& value) {
+  return value ? fmt::format(" --{} {}", name, shell_word(*value)) : std::string();
+}
+
+std::string path_option(std::string_view name, const std::optional<std::filesystem::path>& path) {
+  return path ? option(name, path->string()) : std::string();
+}
+
+std::string preprocess_option(const AutoConfig& config) {
+  if (config.preprocess_name == "none") return {};
+  return option("preprocess", config.preprocess_name);
+}
+
+/// The samples that the run judged by.
+std::string judged_by(const AutoConfig& config) {
+  return path_option("data", config.eval_data.value_or(config.data)) + preprocess_option(config) +
+         path_option("labels", config.labels);
 }
 
 /// The command of this run with other thresholds.
 std::string auto_command(const AutoReport& report, const AccuracyThresholds& thresholds) {
   const AutoConfig& config = report.config;
-  std::string text = "planish auto " + shell_word(report.source_path) + " --data " +
-                     shell_word(config.data.string());
-  if (config.eval_data) text += " --eval-data " + shell_word(config.eval_data->string());
-  if (config.labels) text += " --labels " + shell_word(config.labels->string());
-  if (config.preprocess_name != "none")
-    text += " --preprocess " + shell_word(config.preprocess_name);
+  std::string text = fmt::format("planish auto {}", shell_word(report.source_path));
+  text += path_option("data", config.data) + path_option("eval-data", config.eval_data) +
+          path_option("labels", config.labels) + preprocess_option(config);
   if (config.threads != 1) text += fmt::format(" --threads {}", config.threads);
   if (config.batch != 1) text += fmt::format(" --batch {}", config.batch);
-  return text + fmt::format(" --max-drop {:.4g} --min-cosine {:.6g} -o OUT", thresholds.max_drop,
-                            thresholds.min_cosine);
+  if (config.answers == OutputMeaning::kClasses) text += " --answers classes";
+  if (config.answers == OutputMeaning::kValues) text += " --answers values";
+  text += fmt::format(" --max-drop {:.4g} --min-cosine {:.6g} -o OUT", thresholds.max_drop,
+                      thresholds.min_cosine);
+  return text;
 }
 
 /// The fastest model of the front that the thresholds refused, when it is faster than what is
@@ -42,7 +53,7 @@ void offer_looser_thresholds(const AutoReport& report, std::vector<NextStep>& st
     return !point.accepted && point.speed_up > 1.05 * report.handed_out().speed_up.median;
   });
   if (refused == report.front.end()) return;
-  // Rounded up to what the option is printed with.
+  // Beyond what rounding takes away when the options are printed.
   const AccuracyThresholds looser{
       .max_drop = std::max(report.config.thresholds.max_drop, refused->loss * 1.001),
       .min_cosine = std::min(report.config.thresholds.min_cosine, refused->cosine - 1e-6)};
@@ -51,36 +62,36 @@ void offer_looser_thresholds(const AutoReport& report, std::vector<NextStep>& st
                    auto_command(report, looser)});
 }
 
-void offer_chosen(const AutoReport& report, std::vector<NextStep>& steps) {
-  const std::string source = shell_word(report.source_path);
+void offer_same_layers(const AutoReport& report, std::vector<NextStep>& steps) {
   const CandidateReport& model = report.handed_out();
+  if (!model.mixed) return;
+  std::string excluded;
+  for (const LeftNode& node : model.kept_fp32) {
+    if (node.reason.starts_with("accuracy: "))
+      excluded += fmt::format(" {}", shell_word(node.node));
+  }
+  steps.push_back({"To keep the same layers in FP32 after the next training",
+                   fmt::format("planish quantize NEW_MODEL{}{} --exclude{} -o int8.onnx",
+                               path_option("data", report.config.data),
+                               preprocess_option(report.config), excluded)});
+}
+
+void offer_chosen(const AutoReport& report, std::vector<NextStep>& steps) {
+  const AutoConfig& config = report.config;
+  const std::string source = shell_word(report.source_path);
   steps.push_back({"To serve it, versioned, with a way back",
                    fmt::format("planish store put {} --name NAME --store STORE && planish serve "
                                "--store STORE",
                                kModel)});
   steps.push_back(
-      {"To prove it on other samples",
-       fmt::format("planish compare {} {} --data OTHER_SAMPLES{}", source, kModel,
-                   report.config.preprocess_name == "none"
-                       ? ""
-                       : " --preprocess " + shell_word(report.config.preprocess_name))});
+      {"To prove it on other samples", fmt::format("planish compare {} {} --data OTHER_SAMPLES{}",
+                                                   source, kModel, preprocess_option(config))});
   steps.push_back(
       {"To measure it on the machine that will run it",
-       fmt::format("planish bench {} {} --threads {}", source, kModel, report.config.threads)});
-  steps.push_back(
-      {"To find out why it is not faster, or more exact",
-       fmt::format("planish diagnose {} {}{}", source, kModel, judged_by(report.config, true))});
-  if (!model.mixed) return;
-  std::string excluded;
-  for (const LeftNode& node : model.kept_fp32) {
-    if (node.reason.starts_with("accuracy: ")) excluded += " " + shell_word(node.node);
-  }
-  steps.push_back({"To keep the same layers in FP32 after the next training",
-                   "planish quantize NEW_MODEL --data " + shell_word(report.config.data.string()) +
-                       (report.config.preprocess_name == "none"
-                            ? ""
-                            : " --preprocess " + shell_word(report.config.preprocess_name)) +
-                       " --exclude" + excluded + " -o OUT.onnx"});
+       fmt::format("planish bench {} {} --threads {}", source, kModel, config.threads)});
+  steps.push_back({"To find out why it is not faster, or more exact",
+                   fmt::format("planish diagnose {} {}{}", source, kModel, judged_by(config))});
+  offer_same_layers(report, steps);
 }
 
 }  // namespace
@@ -92,9 +103,9 @@ std::vector<NextStep> next_steps(const AutoReport& report) {
   if (report.chosen) offer_chosen(report, steps);
   offer_looser_thresholds(report, steps);
   if (!report.chosen) {
-    steps.push_back(
-        {"To see which layers lose most", "planish sensitivity " + shell_word(report.source_path) +
-                                              judged_by(report.config, true) + " -o layers.json"});
+    steps.push_back({"To see which layers lose most",
+                     fmt::format("planish sensitivity {}{} -o layers.json",
+                                 shell_word(report.source_path), judged_by(report.config))});
   }
   return steps;
 }
