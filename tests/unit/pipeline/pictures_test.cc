@@ -17,7 +17,7 @@ namespace {
 Tensor planes(std::int64_t channels) {
   std::vector<float> values;
   for (std::int64_t c = 0; c < channels; ++c) {
-    for (int i = 0; i < 64; ++i) values.push_back(static_cast<float>(i) + 1000.0F * c);
+    for (int i = 0; i < 64; ++i) values.push_back(static_cast<float>(i + 1000 * c));
   }
   return Tensor::of<float>({1, channels, 8, 8}, values);
 }
