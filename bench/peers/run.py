@@ -65,7 +65,7 @@ class Bench:
             # Random weights have no accuracy to keep: the fastest model is looked for.
             limits = [] if subject.accuracy else ["--max-drop", "1", "--min-cosine", "-1"]
             return [self.planish, "auto", folder / "model.onnx", *data, "--eval-data", folder / "evaluation", *labels, *limits,
-                    "--bench-seconds", self.options.auto_seconds, "-o", folder / "auto"]
+                    "--bench-seconds", self.options.auto_seconds, "--budget", self.options.auto_budget, "-o", folder / "auto"]
         if tool == "parity":
             mode = ["--mode", "dynamic"] if subject.transformer else data
             prepared = folder / "onnxruntime.prepared.onnx"  # what the peer quantizes, where it could be made
@@ -149,6 +149,7 @@ def main():
     parser.add_argument("--again", default="", help=f"comma-separated steps to repeat: {', '.join(STEPS)}")
     parser.add_argument("--seconds", default="2", help="measured time per model and run")
     parser.add_argument("--auto-seconds", default="2", help="the same within planish auto")
+    parser.add_argument("--auto-budget", default="10m", help="planish auto begins no further candidate after this")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved runs; the median of their ratios counts")
     parser.add_argument("-o", "--output", type=pathlib.Path)
     options = parser.parse_args()
