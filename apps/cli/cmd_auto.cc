@@ -25,6 +25,8 @@ struct Options {
   std::vector<std::string> engines{"cpu"};
   bool no_remedies = false;
   bool no_mixed = false;
+  bool tune = false;
+  ObjectiveOptions objective;
   AutoConfig config;
   MethodOptions ranges{AutoConfig{}.calibration_method};
   DataOptions samples;
@@ -139,6 +141,11 @@ void print_report(std::ostream& out, const AutoReport& report,
     print_front(out, report);
   }
   print_candidates(out, report);
+  if (report.sweep) {
+    out << "\nhow to run it, against 1 thread, 1 caller, batch 1:\n";
+    for (const std::string& line : explain(*report.sweep)) out << "  " << line << '\n';
+    out << '\n';
+  }
   for (const Advice& advice : report.advice)
     out << "  [" << advice.code << "] " << advice.text << '\n';
   if (!report.next.empty()) out << "\nnext (OUT: " << folder.string() << ")\n";
@@ -160,6 +167,7 @@ int run(Options& options, const Context& context) {
   config.target = options.target.target();
   config.remedies = !options.no_remedies;
   config.mixed_precision = !options.no_mixed;
+  if (options.tune) config.tune = options.objective.config();
   config.answers = options.answers == "classes"  ? OutputMeaning::kClasses
                    : options.answers == "values" ? OutputMeaning::kValues
                                                  : OutputMeaning::kAuto;
@@ -248,6 +256,11 @@ Command auto_command() {
                      "correction, equalization, smoothing): it takes passes over the samples");
         app.add_flag("--no-mixed", options->no_mixed,
                      "Do not search layers to keep in FP32 when full INT8 is not accurate enough");
+        auto* tune =
+            app.add_flag("--tune", options->tune,
+                         "Also look for the threads, callers side by side, batch and session "
+                         "options to serve the model with, as `bench --sweep` does");
+        options->objective.declare(app, *tune);
         app.add_option("--engine", options->engines, "Engines to measure: cpu")
             ->delimiter(',')
             ->capture_default_str();

@@ -22,8 +22,8 @@ struct Options {
   std::int64_t unknown_dim = 1;
   bool end_to_end = false;
   bool sweep = false;
-  std::string objective{name_of(SweepConfig{}.objective)};
-  SweepConfig sweep_config;
+  ObjectiveOptions objective;
+  std::vector<std::size_t> batches = SweepConfig{}.batches;
   SessionConfig session;
   BenchConfig bench;
   DataOptions samples;
@@ -92,12 +92,6 @@ void print_report(std::ostream& out, const Options& options, const BenchReport& 
       << fixed(100 * report.steal_share, 1) << " % of the CPU\n";
 }
 
-/// "1.94x the throughput, 1.03x the time of a run".
-std::string effect_text(const SweepEffect& effect) {
-  return fixed(effect.throughput, 2) + "x the throughput, " + fixed(effect.latency, 2) +
-         "x the time of a run";
-}
-
 void print_sweep(std::ostream& out, const SweepReport& report) {
   std::vector<std::string> header = {"threads", "callers", "batch"};
   for (const std::string& model : report.models) {
@@ -130,28 +124,17 @@ void print_sweep(std::ostream& out, const SweepReport& report) {
     if (!cell.refused.empty())
       out << "not at " << to_string(cell.point) << ": " << cell.refused << '\n';
   }
-  out << "\nof " << report.models.back() << ", against 1 thread, 1 caller, batch 1:\n";
-  for (const SweepEffect& effect : report.effects)
-    out << "  " << to_string(effect.point) << ": " << effect_text(effect) << '\n';
-  const LatencySummary latency = summarize(report.best_samples.run_ms);
-  out << "\nbest " << name_of(report.config.objective) << " on " << report.config.cores
-      << " core(s): " << to_string(report.best) << " ("
-      << fixed(report.best_samples.items_per_second(), 1) << " items/s, p50 "
-      << human_ms(latency.p50) << " ms, p99 " << human_ms(latency.p99) << " ms, "
-      << fixed(report.best_samples.cpu_ms_per_item(), 2) << " ms of CPU an item)\n";
-  if (!report.within_limit) {
-    out << "no way to run it keeps a p99 of " << human_ms(*report.config.max_p99_ms)
-        << " ms here; this one comes nearest\n";
-  } else {
-    out << "to serve it so: planish store put " << report.models.back() << " --name NAME --threads "
-        << report.best.threads << " --store DIR; planish serve --store DIR --workers "
-        << report.best.callers << '\n';
-  }
+  out << "\n" << report.models.back() << ", against 1 thread, 1 caller, batch 1:\n";
+  for (const std::string& line : explain(report)) out << "  " << line << '\n';
+  if (!report.within_limit) return;
+  out << "to serve it so: planish store put " << report.models.back() << " --name NAME --threads "
+      << report.best.threads << " --store DIR && planish serve --store DIR --workers "
+      << report.best.callers << '\n';
 }
 
 int run_sweep(const Options& options, const Context& context) {
-  SweepConfig config = options.sweep_config;
-  config.objective = *sweep_objective_from(options.objective);
+  SweepConfig config = options.objective.config();
+  config.batches = options.batches;
   config.seconds = options.bench.seconds / 10;
   const auto open = [&](std::size_t model, const SessionConfig& session) {
     return in_context(options.models[model], [&] {
@@ -263,17 +246,8 @@ Command bench_command() {
             "--sweep", options->sweep,
             "Look for the threads, callers side by side, batch and session options that serve the "
             "last model best; --seconds / 10 for each of them at first");
-        app.add_option("--objective", options->objective,
-                       "Of --sweep: latency (least p99 of one request at a time), throughput, cpu "
-                       "(least CPU time an item)")
-            ->needs(sweep)
-            ->check(CLI::IsMember({"latency", "throughput", "cpu"}))
-            ->capture_default_str();
-        app.add_option("--max-p99", options->sweep_config.max_p99_ms,
-                       "Of --sweep: milliseconds that a run may take in 99 of 100 cases")
-            ->needs(sweep)
-            ->check(CLI::PositiveNumber);
-        app.add_option("--batches", options->sweep_config.batches, "Of --sweep: the batches to try")
+        options->objective.declare(app, *sweep);
+        app.add_option("--batches", options->batches, "Of --sweep: the batches to try")
             ->needs(sweep)
             ->check(CLI::Range(1, 65536))
             ->delimiter(',')

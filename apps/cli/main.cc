@@ -81,7 +81,8 @@ int run(int argc, char** argv) {
   for (const Command& command :
        {auto_command(), import_command(), inspect_command(), prepare_command(), calibrate_command(),
         quantize_command(), compare_command(), bench_command(), sensitivity_command(),
-        diagnose_command(), store_command(), serve_command(), load_command(), host_command(), ops_command()}) {
+        diagnose_command(), store_command(), serve_command(), load_command(), host_command(),
+        ops_command()}) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
     sub->add_flag("--json", json, "One JSON document on stdout; messages and progress on stderr");
     const Run run_command = command.declare(*sub);

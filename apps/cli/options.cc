@@ -30,6 +30,28 @@ DatasetConfig DataOptions::config() const {
   return config;
 }
 
+void ObjectiveOptions::declare(CLI::App& app, CLI::Option& sweep) {
+  const std::string with = " (with " + sweep.get_name() + ")";
+  app.add_option(
+         "--objective", name,
+         "What counts: latency (least p99 of one request at a time), throughput, cpu (least "
+         "CPU time an item)" +
+             with)
+      ->needs(&sweep)
+      ->check(CLI::IsMember({"latency", "throughput", "cpu"}))
+      ->capture_default_str();
+  app.add_option("--max-p99", max_p99_ms, "Milliseconds that 99 of 100 runs have to keep" + with)
+      ->needs(&sweep)
+      ->check(CLI::PositiveNumber);
+}
+
+SweepConfig ObjectiveOptions::config() const {
+  SweepConfig config;
+  config.objective = *sweep_objective_from(name);
+  config.max_p99_ms = max_p99_ms;
+  return config;
+}
+
 void MethodOptions::declare(CLI::App& app) {
   app.add_option("--method", name,
                  "How a range is found; auto chooses for each tensor, by the error to be expected")

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 
 #include "command.h"
+#include "planish/bench/sweep.h"
 #include "planish/calibrate/calibrate.h"
 #include "planish/dataset/dataset.h"
 #include "planish/graph/model.h"
@@ -32,6 +34,16 @@ struct MethodOptions {
       : name(name_of(by_default)) {}
   void declare(CLI::App& app);
   [[nodiscard]] CalibrationMethod method() const;
+};
+
+/// "--objective", "--max-p99": what a sweep looks for.
+struct ObjectiveOptions {
+  std::string name{name_of(SweepConfig{}.objective)};
+  std::optional<double> max_p99_ms;
+
+  /// They count only with `sweep`.
+  void declare(CLI::App& app, CLI::Option& sweep);
+  [[nodiscard]] SweepConfig config() const;
 };
 
 /// "--target": the CPU that the model is made for.

@@ -1,5 +1,7 @@
 #include "planish/bench/sweep.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -292,6 +294,27 @@ SweepReport sweep(std::vector<std::string> models, const SweepConfig& config,
   report.models = std::move(models);
   Search(report, measure, progress, std::move(stop)).run();
   return report;
+}
+
+std::vector<std::string> explain(const SweepReport& report) {
+  std::vector<std::string> lines;
+  for (const SweepEffect& effect : report.effects) {
+    lines.push_back(fmt::format("{}: {:.2f}x the throughput, {:.2f}x the time of a run",
+                                to_string(effect.point), effect.throughput, effect.latency));
+  }
+  const LatencySummary latency = summarize(report.best_samples.run_ms);
+  lines.push_back(fmt::format(
+      "best {} on {} core{}: {} ({:.1f} items/s, p50 {:.3g} ms, p99 {:.3g} ms, {:.3g} ms of CPU an "
+      "item)",
+      name_of(report.config.objective), report.config.cores, report.config.cores == 1 ? "" : "s",
+      to_string(report.best), report.best_samples.items_per_second(), latency.p50, latency.p99,
+      report.best_samples.cpu_ms_per_item()));
+  if (!report.within_limit) {
+    lines.push_back(
+        fmt::format("no way to run it keeps a p99 of {:.3g} ms here: this comes nearest",
+                    *report.config.max_p99_ms));
+  }
+  return lines;
 }
 
 Json to_json(const SweepReport& report) {

@@ -30,6 +30,7 @@ AutoResult AutoRun::run() {
     search();
     stage("end to end", [&] { measure_end_to_end(); });
     stage("profile", [&] { profile(); });
+    if (config_.tune) stage("tune", [&] { tune(); });
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kCancelled) throw;
     choose_candidate();

@@ -110,4 +110,16 @@ void AutoRun::profile() {
       times_by_operator(profile_nodes(chosen()->model, bench_inputs_, profile_config));
 }
 
+void AutoRun::tune() {
+  const Model* const models[] = {&source_, report_.chosen ? &chosen()->model : nullptr};
+  std::vector<std::string> names = {report_.baseline.name};
+  if (report_.chosen) names.push_back(chosen()->report.name);
+  const auto open = [&](std::size_t model, const SessionConfig& session) {
+    return std::shared_ptr<Session>(open_session(*models[model], session));
+  };
+  const auto inputs_of = [this](std::size_t batch) { return read_inputs(batch); };
+  report_.sweep =
+      sweep(std::move(names), *config_.tune, session_meter(open, inputs_of), progress_, stop_);
+}
+
 }  // namespace planish::pipeline

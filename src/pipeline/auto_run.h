@@ -44,7 +44,8 @@ class AutoRun {
   // auto_source.cc: the source, its samples, its ranges.
   void load();
   void prove();
-  void read_bench_inputs();
+  /// The first samples that can be read, stacked to a batch.
+  [[nodiscard]] std::vector<NamedTensor> read_inputs(std::size_t batch) const;
   void inspect();
   void prepare_source();
   void calibrate_prepared();
@@ -91,6 +92,7 @@ class AutoRun {
   void offer_chosen();
   void measure_end_to_end();
   void profile();
+  void tune();
 
   template <typename Body>
   void stage(std::string_view name, const Body& body) {

@@ -38,16 +38,15 @@ void AutoRun::prove() {
     labels_ = Labels::load(*config_.labels);
     labels_->require_match(*evaluation_data_);
   }
-  read_bench_inputs();
+  bench_inputs_ = read_inputs(config_.batch);
   baseline_->run(bench_inputs_);
   report_.data_sha256 = calibration_data_->digest();
 }
 
-/// The first samples that can be read, stacked to the batch that speed is measured with.
-void AutoRun::read_bench_inputs() {
+std::vector<NamedTensor> AutoRun::read_inputs(std::size_t batch) const {
   std::vector<Sample> samples;
   std::optional<Error> first_failure;
-  for (std::size_t i = 0; i < evaluation_data_->size() && samples.size() < config_.batch; ++i) {
+  for (std::size_t i = 0; i < evaluation_data_->size() && samples.size() < batch; ++i) {
     try {
       samples.push_back(evaluation_data_->read(i));
     } catch (const Error& error) {
@@ -56,7 +55,7 @@ void AutoRun::read_bench_inputs() {
     }
   }
   if (samples.empty() && first_failure) throw *first_failure;
-  bench_inputs_ = stack_samples(samples, config_.batch);
+  return stack_samples(samples, batch);
 }
 
 void AutoRun::inspect() {

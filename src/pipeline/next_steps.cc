@@ -76,13 +76,21 @@ void offer_same_layers(const AutoReport& report, std::vector<NextStep>& steps) {
                                preprocess_option(report.config), excluded)});
 }
 
+/// As a sweep found it best; nothing without one.
+std::string threads_option(const AutoReport& report) {
+  return report.sweep ? fmt::format(" --threads {}", report.sweep->best.threads) : std::string();
+}
+std::string workers_option(const AutoReport& report) {
+  return report.sweep ? fmt::format(" --workers {}", report.sweep->best.callers) : std::string();
+}
+
 void offer_chosen(const AutoReport& report, std::vector<NextStep>& steps) {
   const AutoConfig& config = report.config;
   const std::string source = shell_word(report.source_path);
   steps.push_back({"To serve it, versioned, with a way back",
-                   fmt::format("planish store put {} --name NAME --store STORE && planish serve "
-                               "--store STORE",
-                               kModel)});
+                   fmt::format("planish store put {} --name NAME{} --store STORE && planish serve "
+                               "--store STORE{}",
+                               kModel, threads_option(report), workers_option(report))});
   steps.push_back(
       {"To prove it on other samples", fmt::format("planish compare {} {} --data OTHER_SAMPLES{}",
                                                    source, kModel, preprocess_option(config))});

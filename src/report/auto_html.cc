@@ -107,6 +107,7 @@ std::string to_html(const AutoReport& report) {
   report::write_front(page, report);
   report::write_distributions(page, report);
   report::write_end_to_end(page, report);
+  report::write_sweep(page, report);
   report::write_operator_times(page, report.baseline_operators, report.chosen_operators);
   report::write_accuracy(page, report);
   report::write_tensors(page, report);

@@ -121,6 +121,7 @@ Json to_json(const AutoReport& report) {
   } else {
     json["end_to_end"] = nullptr;
   }
+  json["tune"] = report.sweep ? to_json(*report.sweep) : Json(nullptr);
   json["candidates"] = Json::array();
   for (const CandidateReport& candidate : report.candidates) {
     json["candidates"].push_back(candidate_json(candidate, report.target));

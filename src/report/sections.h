@@ -16,6 +16,8 @@ void write_summary(Page& page, const AutoReport& report);
 // speed_sections.cc
 void write_distributions(Page& page, const AutoReport& report);
 void write_end_to_end(Page& page, const AutoReport& report);
+/// Threads, callers and batch: what each is worth, and the cells of the sweep.
+void write_sweep(Page& page, const AutoReport& report);
 /// By operator, before and after; nothing is after where `after` is empty.
 void write_operator_times(Page& page, std::span<const OperatorTime> before,
                           std::span<const OperatorTime> after);

@@ -76,6 +76,34 @@ void write_end_to_end(Page& page, const AutoReport& report) {
       percent(chosen > 0 ? preprocess / chosen : 0, 0), speed_up(e2e.fp32, e2e.chosen).median));
 }
 
+void write_sweep(Page& page, const AutoReport& report) {
+  if (!report.sweep) return;
+  const SweepReport& sweep = *report.sweep;
+  page.heading("Threads, callers, batch");
+  std::vector<std::string> header = {"way to run it"};
+  for (const std::string& model : sweep.models)
+    header.insert(header.end(), {model + " items/s", "p99 ms"});
+  header.emplace_back("speed-up");
+  page.table_header(header);
+  for (const SweepCell& cell : sweep.cells) {
+    std::vector<std::string> row = {to_string(cell.point)};
+    for (std::size_t i = 0; i < sweep.models.size(); ++i) {
+      const bool measured = i < cell.models.size();
+      row.push_back(measured ? fmt::format("{:.1f}", cell.models[i].items_per_second()) : "–");
+      row.push_back(measured ? milliseconds(summarize(cell.models[i].run_ms).p99) : "–");
+    }
+    row.push_back(cell.models.empty()
+                      ? "–"
+                      : fmt::format("{:.2f}×", cell.models.back().items_per_second() /
+                                                   cell.models.front().items_per_second()));
+    page.row(row, cell.point == sweep.best ? "chosen" : "");
+  }
+  page.table_end();
+  for (const std::string& line : explain(sweep)) page.paragraph(line);
+  page.paragraph("Effects are those of each change alone, against one thread, one caller, batch 1.",
+                 "dim");
+}
+
 void write_operator_times(Page& page, std::span<const OperatorTime> before,
                           std::span<const OperatorTime> after) {
   if (before.empty()) return;

@@ -174,6 +174,18 @@ TEST_F(Cli, SweepThatCannotKeepTheLatencySaysSoAndIsExitOne) {
   EXPECT_NE(run.out.find("comes nearest"), std::string::npos);
 }
 
+TEST_F(Cli, AutoTunedSaysHowToServeTheModel) {
+  const Finished run =
+      run_planish({"auto", example("resnet8x4.onnx"), "--data", few_images(4), "--preprocess",
+                   example("preprocess.json"), "--bench-seconds", "0.05", "--no-remedies",
+                   "--tune", "--objective", "latency", "--json", "-o", text("out")});
+  ASSERT_LE(run.exit_status, 1) << run.err;  // 1: noise, and FP32 is handed out
+  const Json tune = parse_json(run.out).at("tune");
+  EXPECT_EQ(tune.at("objective"), "latency");
+  EXPECT_EQ(tune.at("best").at("batch"), 1);
+  EXPECT_THAT(read_file(path("out/report.html")), HasSubstr("Threads, callers, batch"));
+}
+
 TEST_F(Cli, InspectSaysWhichWayFits) {
   const Finished result = run_planish({"inspect", example("resnet8x4.onnx")});
   EXPECT_EQ(result.exit_status, 0) << result.err;

@@ -14,7 +14,6 @@
 #include "planish/base/json_fwd.h"
 #include "planish/base/progress.h"
 #include "planish/bench/latency.h"
-#include "planish/graph/model.h"
 #include "planish/runtime/session.h"
 
 namespace planish {
@@ -110,7 +109,12 @@ SweepReport sweep(std::vector<std::string> models, const SweepConfig& config,
                   const MeasurePoint& measure, const ProgressSink& progress = {},
                   std::stop_token stop = {});
 
-/// Measures the models at `paths` for real. `inputs_of` makes one run's inputs of a batch.
+/// What each change alone is worth and how the model is run best, a line each:
+/// "2 threads: 1.53x the throughput, 0.58x the time of a run".
+std::vector<std::string> explain(const SweepReport& report);
+
+/// Measures models for real: `open` loads the model of that number. `inputs_of` makes one run's
+/// inputs of a batch.
 MeasurePoint session_meter(
     std::function<std::shared_ptr<Session>(std::size_t model, const SessionConfig& config)> open,
     std::function<std::vector<NamedTensor>(std::size_t batch)> inputs_of);

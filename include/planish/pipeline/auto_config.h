@@ -8,6 +8,7 @@
 #include <string>
 
 #include "planish/bench/bench.h"
+#include "planish/bench/sweep.h"
 #include "planish/compare/compare.h"
 #include "planish/dataset/dataset.h"
 #include "planish/quantize/calibration_table.h"
@@ -38,6 +39,7 @@ struct AutoConfig {
   bool mixed_precision = true;    // when nothing else is accurate: search layers to keep in FP32
   double budget_seconds = 600.0;  // no new candidate is begun after this
   double bench_seconds = 2.0;     // measured time per candidate
+  std::optional<SweepConfig> tune = {};  // also find the threads, callers and batch to serve with
   MeasureSpeed measure = {};      // nothing: bench_interleaved, by the clock of the machine
   /// Told of each model that is better than those before, in the result as it is until then: who
   /// saves it has a whole one whatever happens later. What it throws ends the run.

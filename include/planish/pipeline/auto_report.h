@@ -148,6 +148,7 @@ struct AutoReport {
   std::optional<MixedSearchCost> search_cost = {};    // as planned; the same
   std::size_t search_trials = 0;                      // that were made of them
   std::optional<EndToEndReport> end_to_end = {};
+  std::optional<SweepReport> sweep = {};  // of FP32 and what is handed out, if that was asked for
   BenchReport bench = {};                             // machine noise of the measured run
   std::vector<OperatorTime> baseline_operators = {};  // where one FP32 inference's time goes
   std::vector<OperatorTime> chosen_operators = {};    // and one of the chosen model
