@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Entropy calibration with 2048 bins: `planish calibrate` and the onnxruntime Python package, one after the other
-on the same model and photographs, each in a process of its own. Prints wall time, peak memory and their ratios.
+on the same model and photographs, each in a process of its own. Prints wall time, time of all cores,
+peak memory and their ratios.
 
     python calibrate_peer.py PLANISH MODEL IMAGE_FOLDER [SAMPLES] [PEER_SAMPLES]
 
@@ -63,14 +64,14 @@ def run_peer(model, folder, count):
 
 
 def measured(command):
-    """Seconds, peak megabytes and standard error of a command that must succeed."""
+    """Seconds, seconds of all cores, peak megabytes and standard error of a command that must succeed."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         sys.exit(f"{command[0]} failed:\n{errors}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024, errors
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, errors
 
 
 def main():
@@ -85,15 +86,15 @@ def main():
                          "--bins", str(BINS), "--max-samples", str(samples), "-o", output])
         tensors = len(json.loads(pathlib.Path(output).read_text())["ranges"])
     theirs = measured([sys.executable, __file__, "--peer", model, folder, str(peer_samples)])
-    facts = json.loads(theirs[2].strip().splitlines()[-1])
+    facts = json.loads(theirs[3].strip().splitlines()[-1])
     print(f"{pathlib.Path(model).name}, entropy, {BINS} bins")
-    print(f"planish      {ours[0]:8.1f} s  {ours[1]:8.0f} MB  {samples} samples, {tensors} tensors")
-    print(f"onnxruntime  {theirs[0]:8.1f} s  {theirs[1]:8.0f} MB  {facts['samples']} samples, {facts['tensors']} tensors; "
+    print(f"planish      {ours[0]:8.1f} s  {ours[1]:8.1f} CPU s  {ours[2]:8.0f} MB  {samples} samples, {tensors} tensors")
+    print(f"onnxruntime  {theirs[0]:8.1f} s  {theirs[1]:8.1f} CPU s  {theirs[2]:8.0f} MB  {facts['samples']} samples, {facts['tensors']} tensors; "
           f"collecting {facts['collect']:.1f} s, searching {facts['compute']:.1f} s")
     if peer_samples != samples:
         scale = samples / peer_samples
         print(f"onnxruntime  {theirs[0] + facts['collect'] * (scale - 1):8.1f} s  for {samples} samples, by proportion")
-    print(f"ratio        {theirs[0] / ours[0]:8.1f} x  {theirs[1] / ours[1]:8.1f} x")
+    print(f"ratio        {theirs[0] / ours[0]:8.1f} x  {theirs[1] / ours[1]:8.1f} x      {theirs[2] / ours[2]:8.1f} x")
 
 
 if __name__ == "__main__":

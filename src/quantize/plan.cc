@@ -5,6 +5,7 @@
 
 #include "planish/base/error.h"
 #include "planish/graph/graph_index.h"
+#include "quantize/keep_floats.h"
 #include "quantize/name_clashes.h"
 #include "quantize/opset_raise.h"
 #include "quantize/overrides.h"
@@ -206,10 +207,13 @@ Model apply(const QuantizationPlan& plan, const Model& model) {
   const quantize_detail::Apply write = is_dynamic(plan.config) ? quantize_detail::apply_dynamic
                                        : is_qdq                ? quantize_detail::apply_qdq
                                                                : quantize_detail::apply_qoperator;
-  // The other profile's names are the peer's, clash or not.
-  if (is_best(plan.config) && quantize_detail::may_clash(model.graph))
-    return quantize_detail::apply_without_clashes(plan, model, write);
-  return write(plan, model);
+  // The other profile's names are the peer's, clash or not; and so is what its models become.
+  if (!is_best(plan.config)) return write(plan, model);
+  Model written = quantize_detail::may_clash(model.graph)
+                      ? quantize_detail::apply_without_clashes(plan, model, write)
+                      : write(plan, model);
+  quantize_detail::keep_floats(written);
+  return written;
 }
 
 std::vector<std::string> calibration_targets(const Model& model, const QuantizationConfig& config) {

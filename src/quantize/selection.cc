@@ -285,15 +285,16 @@ class BestSelection {
     decisions_[i].quantized = true;
   }
 
-  /// Takes each Transpose of a graph output whose result would be quantized, be it behind a clamp.
-  /// Whether there was any.
+  /// Takes each Transpose of a graph output whose result would be quantized, be it behind a clamp
+  /// or other axes of size 1. Whether there was any.
   bool quantize_before_turning(const std::vector<std::size_t>& candidates) {
     std::vector<bool> leads_to_integers(graph_.nodes.size(), false);
     bool any = false;
     for (auto at = candidates.rbegin(); at != candidates.rend(); ++at) {
       const Node& node = graph_.nodes[*at];
-      const bool clamps = find_op_rule(node.op_type)->qdq == QdqRule::kClamp;
-      if (in_[*at] || (node.op_type != "Transpose" && !clamps)) continue;
+      const bool passes_on = find_op_rule(node.op_type)->qdq == QdqRule::kClamp ||
+                             node.op_type == "Unsqueeze" || node.op_type == "Squeeze";
+      if (in_[*at] || (node.op_type != "Transpose" && !passes_on)) continue;
       leads_to_integers[*at] = is_read_by(*at, in_) || is_read_by(*at, leads_to_integers);
       if (!leads_to_integers[*at] || !turns_graph_output(node, facts_)) continue;
       if (ranges_ != nullptr && !has_range(node.input(0))) continue;

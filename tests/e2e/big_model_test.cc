@@ -145,10 +145,11 @@ TEST_F(BigModel, GoesTheWholeWayInBoundedMemory) {
   run({"quantize", "prepared.onnx", "--mode", "dynamic", "-o", "dynamic.onnx"}, 1.25);
   run({"calibrate", "big.onnx", "--data", "data", "-o", "ranges.json"}, 2.0);
   run({"quantize", "big.onnx", "--calibration", "ranges.json", "-o", "static.onnx"}, 1.25);
-  run({"compare", "big.onnx", "static.onnx", "--data", "data", "--min-cosine", "0.9"}, 1.5);
+  run({"compare", "big.onnx", "static.onnx", "--data", "data", "--max-drop", "1"}, 1.5);
   run({"bench", "big.onnx", "dynamic.onnx", "static.onnx", "--seconds", "0.5"}, 2.0);
   run({"sensitivity", "big.onnx", "--data", "data", "--samples", "1", "-o", "layers.json"}, 4.0);
-  run({"auto", "big.onnx", "--data", "data", "--budget", "30s", "-o", "auto"}, 6.0);
+  run({"auto", "big.onnx", "--data", "data", "--max-drop", "1", "--budget", "30s", "-o", "auto"},
+      6.0);
   run({"store", "put", "big.onnx", "--name", "big", "--store", "store"}, 1.0);
   expect_served(path("store"));
 }

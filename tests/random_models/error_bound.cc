@@ -282,7 +282,9 @@ class BoundGraph {
     if (const TensorPlan* tensor = plan_.find(name)) return is_constant(*tensor) ? tensor : nullptr;
     if (!is_dynamic()) return nullptr;
     for (const TensorPlan& tensor : plan_.tensors) {
-      if (is_constant(tensor) && is_transposed_of(name, tensor.tensor)) return &tensor;
+      // A constant of the model may have such a name, too.
+      const bool is_copy = !this->is_constant(tensor.tensor) && is_constant(tensor);
+      if (is_copy && is_transposed_of(name, tensor.tensor)) return &tensor;
     }
     return nullptr;
   }

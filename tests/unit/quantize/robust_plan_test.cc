@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 
@@ -258,28 +259,40 @@ TEST(RobustPlan, PadsWithTheIntegersOfEachInputWhereTwoPadsShareTheirValue) {
   }
 }
 
+/// An output `v`, its Transpose, what `between` adds between "t" and "r", and a Conv of "r".
+Model output_turned_before_integers(const std::function<void(GraphBuilder&)>& between) {
+  GraphBuilder builder;
+  builder.input("x", kFloat, {1, 4, 4, 4})
+      .initializer("w", test::random_tensor({4, 4, 1, 1}, 1))
+      .initializer<std::int64_t>("axis", {1}, {0})
+      .node("Tanh", {"x"}, {"v"})
+      .node("Transpose", {"v"}, {"t"}, {{"perm", test::ints({0, 3, 1, 2})}}, "transpose")
+      .value("t", kFloat, {1, 4, 4, 4});
+  between(builder);
+  return builder.value("r", kFloat, {1, 4, 4, 4})
+      .node("Conv", {"r", "w"}, {"y"})
+      .output("v", kFloat, {1, 4, 4, 4})
+      .output("y", kFloat, {1, 4, 4, 4})
+      .model();
+}
+
 TEST(RobustPlan, QuantizesBeforeATransposeOfAnOutputSoThatTheOutputStaysFloat) {
-  const Model model =
-      GraphBuilder()
-          .input("x", kFloat, {1, 4, 4, 4})
-          .initializer("w", test::random_tensor({4, 4, 1, 1}, 1))
-          .node("Tanh", {"x"}, {"v"})
-          .value("v", kFloat, {1, 4, 4, 4})
-          .node("Transpose", {"v"}, {"t"}, {{"perm", test::ints({0, 3, 1, 2})}}, "transpose")
-          .value("t", kFloat, {1, 4, 4, 4})
-          .node("Relu", {"t"}, {"r"})
-          .value("r", kFloat, {1, 4, 4, 4})
-          .node("Conv", {"r", "w"}, {"y"})
-          .output("v", kFloat, {1, 4, 4, 4})
-          .output("y", kFloat, {1, 4, 4, 4})
-          .model();
-  for (const QuantizationFormat format : kFormats) {
-    const Model written = quantized(model, QuantizationConfig{.format = format});
-    const Node* before = &maker_of(written, node_named(written, "transpose").input(0));
-    if (before->op_type == "DequantizeLinear") before = &maker_of(written, before->input(0));
-    EXPECT_EQ(before->op_type, "QuantizeLinear") << name_of(format);
-    EXPECT_EQ(before->input(0), "v") << name_of(format);
-    EXPECT_EQ(maker_of(written, "v").op_type, "Tanh") << name_of(format);
+  const Model clamped = output_turned_before_integers(
+      [](GraphBuilder& builder) { builder.node("Relu", {"t"}, {"r"}); });
+  const Model reshaped = output_turned_before_integers([](GraphBuilder& builder) {
+    builder.node("Unsqueeze", {"t", "axis"}, {"u"})
+        .value("u", kFloat, {1, 1, 4, 4, 4})
+        .node("Squeeze", {"u", "axis"}, {"r"});
+  });
+  for (const Model* model : {&clamped, &reshaped}) {
+    for (const QuantizationFormat format : kFormats) {
+      const Model written = quantized(*model, QuantizationConfig{.format = format});
+      const Node* before = &maker_of(written, node_named(written, "transpose").input(0));
+      if (before->op_type == "DequantizeLinear") before = &maker_of(written, before->input(0));
+      EXPECT_EQ(before->op_type, "QuantizeLinear") << name_of(format);
+      EXPECT_EQ(before->input(0), "v") << name_of(format);
+      EXPECT_EQ(maker_of(written, "v").op_type, "Tanh") << name_of(format);
+    }
   }
 }
 
