@@ -91,10 +91,10 @@ class BigModel : public ::testing::Test {
     return (folder_.path() / name).string();
   }
 
-  /// Runs `planish ARGUMENTS`; its peak is at most `copies` times the weights. 200 MB are for the
-  /// rest: the program, ONNX Runtime, and what single layers need.
+  /// Runs `planish ARGUMENTS`; its peak is at most `copies` times the weights. 512 MB are for the
+  /// rest: the program, ONNX Runtime, and a copy of the largest layer, which has 268 MB.
   void run(const std::vector<std::string>& arguments, double copies) {
-    constexpr std::uint64_t kRest = std::uint64_t{200} << 20U;
+    constexpr std::uint64_t kRest = std::uint64_t{512} << 20U;
     const Finished done =
         run_planish(arguments, {.folder = folder_.path(), .time_limit = std::chrono::minutes(20)});
     ASSERT_EQ(done.exit_status, 0) << arguments.front() << ": " << done.out << done.err;
