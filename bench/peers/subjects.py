@@ -158,6 +158,23 @@ def ocr_detector(folder, sources):
         save_samples(folder / part, ((f"{i:03}", {"x": ocr_tensor(drawn_page(rng, lines, backgrounds))[None]}) for i in range(count)))
 
 
+def ocr_recognizer(folder, _sources):
+    """One line of text, height 48, at most 320 wide, the rest 0."""
+    shutil.copy(package_folder("rapidocr_onnxruntime") / "models" / "ch_PP-OCRv4_rec_infer.onnx", folder / "model.onnx")
+    lines = sentences()
+    for part, count, seed in (("calibration", 100, 1), ("evaluation", 100, 2)):
+        rng = random.Random(seed)
+
+        def sample(i):
+            image = drawn_line(rng, lines)
+            image = image.resize((min(320, max(1, round(image.width * 48 / image.height))), 48), Image.BILINEAR)
+            tensor = np.zeros((1, 3, 48, 320), np.float32)
+            tensor[0, :, :, : image.width] = ocr_tensor(image)
+            return f"{i:03}", {"x": tensor}
+
+        save_samples(folder / part, (sample(i) for i in range(count)))
+
+
 def ocr_classifier(folder, _sources):
     shutil.copy(package_folder("rapidocr_onnxruntime") / "models" / "ch_ppocr_mobile_v2.0_cls_infer.onnx", folder / "model.onnx")
     lines = sentences()
@@ -245,6 +262,7 @@ SUBJECTS = [
     Subject("resnet8x4_cifar10", image_classifier("resnet8x4_cifar10.onnx", "cifar10", "evaluation/labels.csv", "input", **CIFAR),
             note="300 labelled images of CIFAR-10"),
     Subject("ppocrv4_detector", ocr_detector, note="24 drawn pages of 640 × 640"),
+    Subject("ppocrv4_recognizer", ocr_recognizer, note="100 drawn lines of 48 × 320"),
     Subject("ppocr_classifier", ocr_classifier, note="300 drawn lines, half of them upside down"),
     Subject("minilm_l6", minilm, transformer=True, note="128 tokens of prose, mean-pooled embedding"),
     Subject("silero_vad", silero_vad, note="synthetic voices"),

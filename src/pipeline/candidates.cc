@@ -62,6 +62,15 @@ std::vector<std::string> shallow_stem(const Graph& graph) {
   return {first->name, second->name};
 }
 
+/// Whether a MatMul multiplies two activations, as attention does.
+bool has_attention(const Graph& graph) {
+  const GraphIndex index(graph);
+  return std::ranges::any_of(graph.nodes, [&](const Node& node) {
+    return node.is("MatMul") && index.constant(node.input(0)) == nullptr &&
+           index.constant(node.input(1)) == nullptr;
+  });
+}
+
 }  // namespace
 
 std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Target target,
@@ -75,6 +84,13 @@ std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Targ
       spec.config.exclude_nodes = stem;
       specs.push_back(std::move(spec));
     }
+  }
+  // Which is faster depends on the CPU, the heads and the tokens: the measured run says.
+  if (has_attention(graph)) {
+    CandidateSpec spec = specs.front();
+    spec.name += "-attention";
+    spec.config.matmul_const_b_only = false;
+    specs.push_back(std::move(spec));
   }
   if (matrices_matter(inspection)) {
     CandidateSpec dynamic;

@@ -229,6 +229,7 @@ class QdqRewriter {
   /// No QuantizeLinear: the integers of another tensor, clamped, are this one's.
   void add_clamped(const TensorPlan& tensor) {
     const std::string& name = tensor.tensor;
+    if (!outputs_.contains(name) && is_read_as_integers_only(name)) return;
     std::string integers = q_output_name(tensor.clamp->of);
     rewriter_.add_params(tensor);
     if (auto clip = rewriter_.clip_of(tensor, integers, q_output_name(name))) {

@@ -40,9 +40,11 @@ class QOperatorRewriter {
 
  private:
   void replace(std::size_t i, const Node& node) {
+    if (plan_.nodes[i].action == NodeAction::kReread) return reread(node);
     const OpRule* rule = find_op_rule(node.op_type);
     switch (rule == nullptr ? QOperatorRule::kNone : rule->qoperator) {
       case QOperatorRule::kNone:
+      case QOperatorRule::kHardSigmoid:  // always reread
         throw Error(ErrorCode::kInvalidArgument,
                     "plan: node '" + node.name + "' (" + node.op_type + ") has no integer form");
       case QOperatorRule::kConv:
@@ -76,8 +78,6 @@ class QOperatorRewriter {
         return keep_argmax(node);
       case QOperatorRule::kEmbedLayerNorm:
         return replace_embedding(node);
-      case QOperatorRule::kHardSigmoid:
-        return reread(node);
     }
   }
 
@@ -237,8 +237,8 @@ class QOperatorRewriter {
 
   /// The integers of the input, clamped, stand for the output.
   void reread(const Node& node) {
-    const std::string source = integers_of(node.input(0)).integers;
     const TensorPlan& plan = plan_of(node.output(0));
+    const std::string source = integers_of(plan.clamp->of).integers;
     IntegerValue output = own_output(node.output(0));
     if (auto clip = rewriter_.clip_of(plan, source, output.integers)) {
       emitter_.emit(std::move(*clip));

@@ -183,7 +183,10 @@ std::optional<PairParams> FusionGraph::params(std::size_t node) const {
 DType FusionGraph::integers_of(std::size_t node) const {
   const Node& pair = nodes_[node].node;
   const std::string& integers = is_quantize(node) ? pair.output(0) : pair.input(0);
-  return value(integers).dtype;
+  const DType dtype = value(integers).dtype;
+  if (dtype != DType::kUndefined || pair.input(2).empty()) return dtype;
+  // Made by an operator on integers whose output has no declared type: as the zero point's.
+  return value(pair.input(2)).dtype;
 }
 
 std::size_t FusionGraph::add(Node node, std::optional<std::size_t> source) {
@@ -205,8 +208,10 @@ void FusionGraph::attach(std::size_t i) {
   for (const std::string& output : node.outputs) {
     if (!output.empty()) at(output).producer = i;
   }
-  if (!is_quantize(i)) return;
   // The type is known whether or not it was declared.
+  if (is_dequantize(i) && !value(node.output(0)).shape)
+    set_type(node.output(0), value(node.input(1)).dtype, value(node.input(0)).shape);
+  if (!is_quantize(i)) return;
   DType dtype = value(node.input(2)).dtype;
   if (node.input(2).empty()) {
     const auto wish =

@@ -35,7 +35,8 @@ std::optional<GateReaders> readers_of(const Node& gate, const Graph& graph,
   return others ? GateReaders::kOthers : GateReaders::kGateAndProduct;
 }
 
-/// Whether the integer form of `maker` gives its output parameters of its own.
+}  // namespace
+
 bool chooses_output_params(const Node& maker) {
   const OpRule* rule = find_op_rule(maker.op_type);
   if (rule == nullptr) return false;
@@ -53,8 +54,6 @@ bool allows_given_params(const QuantizationConfig& config) {
   return row_of(config.activation).bits == 8 && !config.symmetric_activations &&
          !config.restricted_zero_points && !config.min_real_range && !config.dedicated_qdq_pairs;
 }
-
-}  // namespace
 
 std::optional<HardSigmoidForm> hard_sigmoid_form(float alpha, float beta, TensorRange range,
                                                  DType dtype, GateReaders readers) {

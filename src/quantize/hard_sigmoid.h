@@ -46,6 +46,12 @@ std::optional<HardSigmoidForm> hard_sigmoid_form(const Node& gate, const Graph& 
                                                  const GraphFacts& facts, const Ranges& ranges,
                                                  const QuantizationConfig& config);
 
+/// Whether the integer form of `maker` gives its output parameters of its own.
+bool chooses_output_params(const Node& maker);
+
+/// Whether `config` leaves parameters free: 8 bits, any zero point, ranges as they are.
+bool allows_given_params(const QuantizationConfig& config);
+
 /// Parameters that the taken HardSigmoids of a graph give to tensors, by name.
 struct GivenParams {
   QuantizationParams params = {};

@@ -1,6 +1,7 @@
 #include "planish/quantize/plan.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "planish/base/error.h"
@@ -11,7 +12,9 @@
 #include "quantize/overrides.h"
 #include "quantize/planners.h"
 #include "quantize/reduce_ranges.h"
+#include "quantize/scalar_affine.h"
 #include "quantize/selection.h"
+#include "quantize/unfused.h"
 
 namespace planish {
 namespace {
@@ -145,7 +148,60 @@ void add_needed(const Model& model, const GraphFacts& facts, const QuantizationC
   for (const std::string& name : derived) targets.erase(name);
 }
 
+QuantizationPlan plan_static(const Model& model, const GraphFacts& facts,
+                             const CalibrationTable& table, const QuantizationConfig& config) {
+  auto decisions = quantize_detail::admitted_nodes(model.graph, config);
+  const Ranges ranges = ranges_of(model, facts, table, config, decisions);
+  if (is_best(config))
+    quantize_detail::select_best_static(model, facts, config, &ranges, decisions);
+  PlanInput input{model, facts, config, ranges, std::move(decisions), {}};
+  if (is_best(config)) {
+    input.given = quantize_detail::params_given_by_hard_sigmoids(model.graph, facts, ranges, config,
+                                                                 input.decisions);
+    quantize_detail::give_params_around_scalars(model.graph, facts, ranges, config, input.decisions,
+                                                input.given);
+  }
+  QuantizationPlan plan = config.format == QuantizationFormat::kQdq
+                              ? quantize_detail::plan_qdq(std::move(input))
+                              : quantize_detail::plan_qoperator(std::move(input));
+  plan.reductions =
+      quantize_detail::reduce_ranges(model.graph, plan.nodes, config, plan.tensors, plan.biases);
+  return plan;
+}
+
+/// `plan` without the nodes that ONNX Runtime would run in float all the same. Leaving one may take
+/// from its neighbours what they fuse with, so this is asked again.
+QuantizationPlan without_unfused(const Model& model, const GraphFacts& facts,
+                                 const CalibrationTable& table, QuantizationPlan plan) {
+  constexpr int kMaxRounds = 4;
+  const QuantizationConfig config = plan.config;
+  if (!quantize_detail::expects_fusion(config)) return plan;
+  QuantizationConfig narrower = config;
+  std::map<std::string, FusionObstacle> left;
+  for (int round = 0; round < kMaxRounds; ++round) {
+    const auto unfused = quantize_detail::unfused_nodes(plan, apply(plan, model));
+    if (unfused.empty()) break;
+    for (const auto& [node, obstacle] : unfused) {
+      narrower.exclude_nodes.push_back(node);
+      left.emplace(node, obstacle);
+    }
+    plan = plan_static(model, facts, table, narrower);
+  }
+  plan.config = config;
+  for (NodeDecision& decision : plan.nodes) {
+    const auto found = left.find(decision.node);
+    if (found == left.end() || decision.quantized) continue;
+    quantize_detail::leave(decision, LeaveReason::kNotFused, std::string(text_of(found->second)));
+  }
+  return plan;
+}
+
 }  // namespace
+
+const std::string* quantize_detail::PlanInput::source_of(const std::string& tensor) const {
+  const auto found = given.find(tensor);
+  return found == given.end() || !found->second.clamp ? nullptr : &found->second.clamp->of;
+}
 
 TensorPlan quantize_detail::PlanInput::activation(const std::string& tensor,
                                                   DType scale_dtype) const {
@@ -184,21 +240,7 @@ QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& t
     const Ranges none;
     return quantize_detail::plan_dynamic(PlanInput{model, facts, config, none, {}, {}});
   }
-  auto decisions = quantize_detail::admitted_nodes(model.graph, config);
-  const Ranges ranges = ranges_of(model, facts, table, config, decisions);
-  if (is_best(config))
-    quantize_detail::select_best_static(model, facts, config, &ranges, decisions);
-  PlanInput input{model, facts, config, ranges, std::move(decisions), {}};
-  if (is_best(config)) {
-    input.given = quantize_detail::params_given_by_hard_sigmoids(model.graph, facts, ranges, config,
-                                                                 input.decisions);
-  }
-  QuantizationPlan plan = config.format == QuantizationFormat::kQdq
-                              ? quantize_detail::plan_qdq(std::move(input))
-                              : quantize_detail::plan_qoperator(std::move(input));
-  plan.reductions =
-      quantize_detail::reduce_ranges(model.graph, plan.nodes, config, plan.tensors, plan.biases);
-  return plan;
+  return without_unfused(model, facts, table, plan_static(model, facts, table, config));
 }
 
 Model apply(const QuantizationPlan& plan, const Model& model) {

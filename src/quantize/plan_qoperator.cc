@@ -141,6 +141,7 @@ class QOperatorPlanner {
 
   void decide_inputs_and_output(std::size_t i, const std::vector<std::size_t>& inputs) {
     const Node& of = node(i);
+    if (const std::string* source = in_.source_of(of.output(0))) return reread(i, *source);
     for (const std::size_t k : inputs) {
       if (!can_be_integer(of.input(k)))
         return leave(in_.decisions[i], LeaveReason::kNoRange, "'" + of.input(k) + "'");
@@ -185,11 +186,16 @@ class QOperatorPlanner {
   }
 
   void decide_hard_sigmoid(std::size_t i) {
-    const Node& of = node(i);
-    if (!in_.given.contains(of.output(0))) return leave(in_.decisions[i], LeaveReason::kNoRule);
-    if (!is_integer(of.input(0))) return leave(in_.decisions[i], LeaveReason::kNotFed);
+    const std::string* source = in_.source_of(node(i).output(0));
+    if (source == nullptr) return leave(in_.decisions[i], LeaveReason::kNoRule);
+    reread(i, *source);
+  }
+
+  /// The integers of `source`, which stand for the output of `i` as well.
+  void reread(std::size_t i, const std::string& source) {
+    if (!is_integer(source)) return leave(in_.decisions[i], LeaveReason::kNotFed);
     in_.decisions[i].action = NodeAction::kReread;
-    own_output(of.output(0));
+    own_output(node(i).output(0));
   }
 
   void decide_shares(std::size_t i) {

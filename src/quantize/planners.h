@@ -21,6 +21,8 @@ struct PlanInput {
   [[nodiscard]] bool is_parity() const {
     return config.profile == QuantizationProfile::kOnnxRuntime132;
   }
+  /// The tensor whose integers, clamped or not, `tensor` is given; null when it has its own.
+  [[nodiscard]] const std::string* source_of(const std::string& tensor) const;
   /// The plan of activation `tensor`: given parameters, else those of its range.
   /// @throws Error(kInvalidArgument) when there is neither.
   [[nodiscard]] TensorPlan activation(const std::string& tensor, DType scale_dtype) const;

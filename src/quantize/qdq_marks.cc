@@ -113,6 +113,7 @@ class QdqMarker {
     switch (rule == nullptr ? QdqRule::kNone : rule->qdq) {
       case QdqRule::kNone:
       case QdqRule::kEveryTensor:
+      case QdqRule::kHardSigmoid:
         return mark_every_tensor(i);
       case QdqRule::kWeighted:
         return mark_weighted(i, *rule);
@@ -132,13 +133,17 @@ class QdqMarker {
         return mark_gather(i);
       case QdqRule::kWhere:
         return mark_where(i);
-      case QdqRule::kHardSigmoid:
-        return mark_hard_sigmoid(i);
     }
   }
 
   void mark_every_tensor(std::size_t i) {
     const Node& node = in_.model.graph.nodes[i];
+    if (const std::string* source = in_.source_of(node.output(0))) {
+      mark_activation(*source);
+      mark_activation(node.output(0));
+      in_.decisions[i].action = NodeAction::kReread;
+      return;
+    }
     for (const std::string& input : node.inputs) mark_activation(input);
     if (!output_is_marked(i)) return;
     for (const std::string& output : node.outputs) mark_activation(output);
@@ -283,12 +288,6 @@ class QdqMarker {
       return leave(in_.decisions[i], LeaveReason::kNotFed);
     }
     if (output_is_marked(i)) mark_activation(node.output(0));
-  }
-
-  void mark_hard_sigmoid(std::size_t i) {
-    mark_every_tensor(i);
-    if (in_.given.contains(in_.model.graph.nodes[i].output(0)))
-      in_.decisions[i].action = NodeAction::kReread;
   }
 
   PlanInput& in_;

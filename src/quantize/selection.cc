@@ -6,6 +6,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "quantize/conversion_costs.h"
 #include "quantize/hard_sigmoid.h"
 
 namespace planish::quantize_detail {
@@ -35,13 +36,17 @@ constexpr std::array kReasons{
     ReasonRow{LeaveReason::kNoRange, "no-range", "the calibration has no range for"},
     ReasonRow{LeaveReason::kUnsupportedForm, "unsupported-form",
               "the integer operator does not have its"},
+    ReasonRow{LeaveReason::kNotFused, "not-fused",
+              "ONNX Runtime would leave the Q/DQ nodes around it:"},
+    ReasonRow{LeaveReason::kCostsMore, "costs-more",
+              "converting its values costs more than its integers save"},
 };
 
 constexpr bool reasons_are_in_order() {
   for (std::size_t i = 0; i < kReasons.size(); ++i) {
     if (static_cast<std::size_t>(kReasons.at(i).reason) != i) return false;
   }
-  return kReasons.size() == static_cast<std::size_t>(LeaveReason::kUnsupportedForm) + 1;
+  return kReasons.size() == static_cast<std::size_t>(LeaveReason::kCostsMore) + 1;
 }
 static_assert(reasons_are_in_order(), "kReasons: one row per LeaveReason, in enum order");
 
@@ -79,9 +84,20 @@ struct Obstacle {
   std::string detail = {};
 };
 
-Obstacle matrix_obstacle(const Node& node, const GraphFacts& facts) {
+/// MatMul of two activations, as attention has it, where that is asked for.
+bool multiplies_activations(const Node& node, const GraphFacts& facts,
+                            const QuantizationConfig& config) {
+  return node.op_type == "MatMul" && config.matmul_const_b_only == false &&
+         facts.constant(node.input(0)) == nullptr && facts.constant(node.input(1)) == nullptr;
+}
+
+Obstacle matrix_obstacle(const Node& node, const GraphFacts& facts,
+                         const QuantizationConfig& config) {
   const Initializer* weight = facts.constant(node.input(1));
   if (!is_float32(facts, node.input(0))) return {LeaveReason::kNotFloat};
+  if (multiplies_activations(node, facts, config)) {
+    return is_float32(facts, node.input(1)) ? Obstacle{} : Obstacle{LeaveReason::kNotFloat};
+  }
   if (weight == nullptr || facts.constant(node.input(0)) != nullptr)
     return {LeaveReason::kWeightNotConstant};
   if (weight->value.dtype() != DType::kFloat32) return {LeaveReason::kNotFloat};
@@ -142,7 +158,9 @@ class BestSelection {
         ranges_(ranges),
         opset_(opset),
         decisions_(decisions),
-        in_(graph.nodes.size(), false) {}
+        costs_(graph, facts),
+        in_(graph.nodes.size(), false),
+        fixed_(graph.nodes.size(), false) {}
 
   void run() {
     std::vector<std::size_t> candidates;
@@ -182,7 +200,7 @@ class BestSelection {
     if (qoperator && rule->qoperator == QOperatorRule::kGather) return {LeaveReason::kNoRule};
     if (opset_ < rule->min_opset) return {LeaveReason::kOpsetTooOld};
     if (rule->best == BestUse::kCompute) {
-      const Obstacle matrix = matrix_obstacle(node, facts_);
+      const Obstacle matrix = matrix_obstacle(node, facts_, config_);
       if (matrix.reason != LeaveReason::kNone) return matrix;
     } else {
       for (const std::string& input : data_inputs(node)) {
@@ -205,6 +223,7 @@ class BestSelection {
     }
     std::vector<std::string> needed;
     if (rule.best == BestUse::kCompute) needed.push_back(node.input(0));
+    if (multiplies_activations(node, facts_, config_)) needed.push_back(node.input(1));
     if (!shares_params(rule)) needed.push_back(node.output(0));
     for (const std::string& tensor : needed) {
       if (!has_range(tensor)) return {LeaveReason::kNoRange, "'" + tensor + "'"};
@@ -299,6 +318,7 @@ class BestSelection {
       if (!leads_to_integers[*at] || !turns_graph_output(node, facts_)) continue;
       if (ranges_ != nullptr && !has_range(node.input(0))) continue;
       take(*at);
+      fixed_[*at] = true;
       any = true;
     }
     return any;
@@ -330,12 +350,32 @@ class BestSelection {
     while (shrank) {
       shrank = false;
       for (auto at = candidates.rbegin(); at != candidates.rend(); ++at) {
-        if (!in_[*at] || !must_be_read(*at) || is_read(*at)) continue;
+        if (!in_[*at]) continue;
+        const bool is_lost = must_be_read(*at) && !is_read(*at);
+        if (!is_lost && !costs_more(*at)) continue;
         in_[*at] = false;
-        leave(decisions_[*at], LeaveReason::kNotRead);
+        leave(decisions_[*at], is_lost ? LeaveReason::kNotRead : LeaveReason::kCostsMore);
         shrank = true;
       }
     }
+  }
+
+  /// Whether the conversions around candidate `i` cost more than its integers save, and it may be
+  /// left: its readers on integers then need ranges. Choices of the user are taken at their word.
+  [[nodiscard]] bool costs_more(std::size_t i) const {
+    if (fixed_[i] || config_.force_data_movement || !config_.include_nodes.empty() ||
+        !config_.op_types.empty())
+      return false;
+    const Node& node = graph_.nodes[i];
+    if (ranges_ != nullptr) {
+      const bool clamps = find_op_rule(node.op_type)->qdq == QdqRule::kClamp;
+      if (clamps && !has_range(node.input(0))) return false;
+      if (is_read(i) && !std::ranges::all_of(node.outputs, [&](const std::string& output) {
+            return output.empty() || has_range(output);
+          }))
+        return false;
+    }
+    return costs_.loss_of(i, in_).value_or(0.0) > 0.0;
   }
 
   [[nodiscard]] bool writes_floats(std::size_t i) const {
@@ -348,7 +388,9 @@ class BestSelection {
   const Ranges* ranges_;
   std::int64_t opset_;
   std::vector<NodeDecision>& decisions_;
+  ConversionCosts costs_;
   std::vector<bool> in_;
+  std::vector<bool> fixed_;  // must be quantized, whatever it costs
 };
 
 }  // namespace

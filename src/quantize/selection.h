@@ -25,7 +25,8 @@ std::vector<NodeDecision> admitted_nodes(const Graph& graph, const QuantizationC
 ///  1. matrix operators with constant weights;
 ///  2. forward, until nothing changes: operators with an integer kernel that integers reach;
 ///  3. backward, until nothing changes: operators that only move or look up elements are given back
-///     where no integer kernel reads them, since Q and DQ then cost more than they save.
+///     where no integer kernel reads them, and any but those of 1 where the conversions around it
+///     cost more than its integers save (conversion_costs.h).
 /// `ranges`: null takes every range as known (to find out which will be needed).
 void select_best_static(const Model& model, const GraphFacts& facts,
                         const QuantizationConfig& config, const Ranges* ranges,

@@ -40,6 +40,8 @@ enum class LeaveReason {
   kOpsetTooOld,        // no integer form in the model's opset
   kNoRange,            // a tensor that needs a range has none in the calibration table
   kUnsupportedForm,    // an attribute or input that the integer operator does not have
+  kNotFused,           // profile best, QDQ: ONNX Runtime would run it in float between its pairs
+  kCostsMore,          // profile best, static: converting its values costs more than it gains
 };
 std::string_view name_of(LeaveReason reason);  // "no-integer-kernel", …
 
