@@ -75,7 +75,8 @@ void print_left(std::ostream& out, const InspectReport& report, bool each_node) 
   if (report.left_fp32.empty()) return;
   std::map<std::pair<std::string, std::string>, std::vector<std::string>> by_reason;
   for (const LeftNode& left : report.left_fp32)
-    by_reason[{left.op_type, left.reason}].push_back(left.node);
+    by_reason[{left.op_type, left.reason}].push_back(left.node +
+                                                     (left.in.empty() ? "" : " in " + left.in));
   out << "\nstays FP32 under the static plan:\n";
   for (const auto& [key, nodes] : by_reason) {
     out << "  " << nodes.size() << " x " << key.first << ": " << key.second << '\n';

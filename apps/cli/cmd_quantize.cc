@@ -157,6 +157,20 @@ int run_retarget(const Options& options, const Model& model, const Context& cont
   return kExitSuccess;
 }
 
+void print_nodes(std::ostream& out, const PlacedPlan& placed) {
+  const QuantizationPlan& plan = *placed.plan;
+  if (!placed.in.empty()) {
+    out << "  in " << placed.in << ": " << quantized_nodes(plan) << " of " << plan.nodes.size()
+        << " nodes in INT8 (" << name_of(plan.config.mode) << ")\n";
+  }
+  const std::string_view indent = placed.in.empty() ? "  " : "    ";
+  for (const NodeDecision& node : plan.nodes) {
+    if (!node.quantized)
+      out << indent << "FP32: " << node.node << " (" << node.op_type << "): " << node.reason
+          << '\n';
+  }
+}
+
 int run(const Options& options, const Context& context) {
   const QuantizationConfig config = config_from(options);
   if (config.profile == QuantizationProfile::kBest) {
@@ -180,20 +194,16 @@ int run(const Options& options, const Context& context) {
   // Proven to load before it is handed out.
   require_loadable(quantized);
   save_model(quantized, options.output);
-  const auto count =
-      std::ranges::count_if(plan.nodes, [](const NodeDecision& node) { return node.quantized; });
   json["output"] = options.output;
   json["sha256"] = digest_of(quantized);
   print(context, json, [&](std::ostream& out) {
-    out << options.output << ": " << count << " of " << plan.nodes.size() << " nodes in INT8 ("
-        << options.mode << ", " << options.format << ", " << name_of(config.weights) << ", for "
-        << name_of(config.target) << ")\n";
-    if (!plan.reductions.empty()) out << "  " << explain(plan.reductions, config.target) << '\n';
+    out << options.output << ": " << quantized_nodes(plan) << " of " << plan.nodes.size()
+        << " nodes in INT8 (" << options.mode << ", " << options.format << ", "
+        << name_of(config.weights) << ", for " << name_of(config.target) << ")\n";
+    const std::vector<RangeReduction> reductions = all_reductions(plan);
+    if (!reductions.empty()) out << "  " << explain(reductions, config.target) << '\n';
     out << summary_of(planned.report);
-    for (const NodeDecision& node : plan.nodes) {
-      if (!node.quantized)
-        out << "  FP32: " << node.node << " (" << node.op_type << "): " << node.reason << '\n';
-    }
+    for (const PlacedPlan& placed : plans_in(plan)) print_nodes(out, placed);
   });
   return kExitSuccess;
 }

@@ -82,6 +82,23 @@ QuantizationPlan forecast(const Model& model, Target target) {
   return plan_quantization(model, table, config);
 }
 
+/// Of the main graph and of bodies; names that both have are the main graph's.
+ValueTypes types_everywhere(const Model& model) {
+  ValueTypes types = declared_value_types(model);
+  for_each_graph(model.graph, [&](const Graph& graph) {
+    for (const auto* list : {&graph.inputs, &graph.outputs, &graph.values}) {
+      for (const ValueInfo& value : *list) types.emplace(value.name, value.type);
+    }
+    for (const Initializer& initializer : graph.initializers) {
+      const std::vector<std::int64_t>& dims = initializer.value.dims();
+      ValueType type;
+      type.type = TensorType{initializer.value.dtype(), Shape(dims.begin(), dims.end())};
+      types.emplace(initializer.name, std::move(type));
+    }
+  });
+  return types;
+}
+
 double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -161,6 +178,26 @@ std::vector<std::uint64_t> work_by_node(const Model& model, const DimSizes& dims
   return work;
 }
 
+std::vector<LeftNode> left_nodes(const QuantizationPlan& plan) {
+  std::vector<LeftNode> left;
+  for (const PlacedPlan& placed : plans_in(plan)) {
+    for (const NodeDecision& node : placed.plan->nodes) {
+      if (!node.quantized) left.push_back({node.node, node.op_type, node.reason, placed.in});
+    }
+  }
+  return left;
+}
+
+Json to_json(const std::vector<LeftNode>& nodes) {
+  Json json = Json::array();
+  for (const LeftNode& node : nodes) {
+    Json entry{{"node", node.node}, {"op", node.op_type}, {"reason", node.reason}};
+    if (!node.in.empty()) entry["in"] = node.in;
+    json.push_back(std::move(entry));
+  }
+  return json;
+}
+
 InspectReport inspect_model(const Model& original, const InspectConfig& config) {
   InspectReport report;
   report.ir_version = original.ir_version;
@@ -184,15 +221,12 @@ InspectReport inspect_model(const Model& original, const InspectConfig& config) 
   unverified.verify = Verify::kOff;
   const Model model =
       prepare(with_assumed_dims(original, config.dims, report.assumed_dims), unverified).model;
-  const ValueTypes types = declared_value_types(model);
+  const ValueTypes types = types_everywhere(model);
   report.prepared_nodes = model.graph.nodes.size();
 
   std::unordered_map<std::string, std::uint64_t> unseen_parameters;
-  for (const Initializer& initializer : model.graph.initializers) {
-    unseen_parameters[initializer.name] = initializer.value.element_count();
-  }
   std::map<std::string, OperatorSummary> by_type;
-  for (const Node& node : model.graph.nodes) {
+  const auto add = [&](const Node& node) {
     OperatorSummary& summary = by_type[qualified(node)];
     summary.op_type = qualified(node);
     ++summary.nodes;
@@ -206,16 +240,20 @@ InspectReport inspect_model(const Model& original, const InspectConfig& config) 
       summary.parameters += found->second;
       unseen_parameters.erase(found);
     }
-  }
+  };
+  // Of bodies each counts once, whichever branch is taken and however often it runs.
+  for_each_graph(model.graph, [&](const Graph& graph) {
+    for (const Initializer& initializer : graph.initializers)
+      unseen_parameters[initializer.name] = initializer.value.element_count();
+    std::ranges::for_each(graph.nodes, add);
+  });
   if (!report.already_quantized) {
-    QuantizationPlan plan = forecast(model, config.target);
-    report.reductions = std::move(plan.reductions);
-    for (const NodeDecision& decision : plan.nodes) {
-      if (decision.quantized) {
-        ++by_type[decision.op_type].quantized_nodes;
-      } else {
-        report.left_fp32.push_back(LeftNode{decision.node, decision.op_type, decision.reason});
-      }
+    const QuantizationPlan plan = forecast(model, config.target);
+    report.reductions = all_reductions(plan);
+    report.left_fp32 = left_nodes(plan);
+    for (const PlacedPlan& placed : plans_in(plan)) {
+      for (const NodeDecision& decision : placed.plan->nodes)
+        by_type[decision.op_type].quantized_nodes += decision.quantized ? 1 : 0;
     }
   }
   for (auto& [name, summary] : by_type) {
@@ -264,11 +302,7 @@ Json to_json(const InspectReport& report) {
                                  {"parameters", op.parameters},
                                  {"quantized_nodes", op.quantized_nodes}});
   }
-  json["left_fp32"] = Json::array();
-  for (const LeftNode& node : report.left_fp32) {
-    json["left_fp32"].push_back(
-        {{"node", node.node}, {"op", node.op_type}, {"reason", node.reason}});
-  }
+  json["left_fp32"] = to_json(report.left_fp32);
   json["already_quantized"] = report.already_quantized;
   json["target"] = name_of(report.target);
   if (report.already_quantized)

@@ -3,6 +3,8 @@
 
 #include "pipeline/auto_run.h"
 #include "planish/base/parallel.h"
+#include "planish/graph/bodies.h"
+#include "planish/graph/graph_index.h"
 #include "planish/onnx/onnx.h"
 
 namespace planish::pipeline {
@@ -14,31 +16,45 @@ SessionConfig single_thread() {
   return session;
 }
 
+/// Multiply-accumulates of a model, each of its bodies run once.
+struct PlannedWork {
+  std::uint64_t total = 0;
+  std::uint64_t quantized = 0;
+
+  /// The plan's decisions are in model order, one per node.
+  void add(const QuantizationPlan& plan, const Model& model, std::span<const std::uint64_t> work) {
+    for (std::size_t i = 0; i < work.size(); ++i) {
+      total += work[i];
+      if (plan.nodes[i].quantized) quantized += work[i];
+    }
+    const GraphIndex index(model.graph);
+    for (const BodyPlan& body : plan.bodies) {
+      const Model inner = open_body(model, index, body.place);
+      add(body.plan, inner, declared_work(inner));
+    }
+  }
+
+ private:
+  /// Of a body nothing is known but the types that it declares.
+  static std::vector<std::uint64_t> declared_work(const Model& body) {
+    const ValueTypes types = declared_value_types(body);
+    std::vector<std::uint64_t> work;
+    for (const Node& node : body.graph.nodes)
+      work.push_back(multiply_accumulates(node, types).value_or(0));
+    return work;
+  }
+};
+
 /// What `made` keeps in FP32 and how much of the work of one run on `inputs` it quantizes.
 void describe(const RemediedPlan& made, std::span<const NamedTensor> inputs,
               CandidateReport& report) {
-  const QuantizationPlan& plan = made.plan;
-  report.reductions = plan.reductions;
-  for (const NodeDecision& decision : plan.nodes) {
-    if (decision.quantized) continue;
-    report.kept_fp32.push_back(LeftNode{decision.node, decision.op_type, decision.reason});
-  }
-  const std::vector<std::uint64_t> work = work_by_node(made.model, dims_of(made.model, inputs));
-  std::uint64_t total = 0;
-  std::uint64_t quantized = 0;
-  bool matrix_left = false;
-  // The plan's decisions are in model order, one per node.
-  for (std::size_t i = 0; i < work.size(); ++i) {
-    const std::uint64_t macs = work[i];
-    total += macs;
-    if (plan.nodes[i].quantized)
-      quantized += macs;
-    else
-      matrix_left = matrix_left || macs > 0;
-  }
-  report.precision = matrix_left ? Precision::kMixed : Precision::kInt8;
+  report.reductions = all_reductions(made.plan);
+  report.kept_fp32 = left_nodes(made.plan);
+  PlannedWork work;
+  work.add(made.plan, made.model, work_by_node(made.model, dims_of(made.model, inputs)));
+  report.precision = work.quantized < work.total ? Precision::kMixed : Precision::kInt8;
   report.quantized_mac_share =
-      total == 0 ? 0.0 : static_cast<double>(quantized) / static_cast<double>(total);
+      work.total == 0 ? 0.0 : static_cast<double>(work.quantized) / static_cast<double>(work.total);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ void explain_kept(CandidateReport& report, const SensitivityReport& sensitivity,
     all += layer.only_int8 ? layer.only_int8->relative_noise : 0.0;
   for (LeftNode& node : report.kept_fp32) {
     const auto found = layers.find(node.node);
-    if (found == layers.end()) continue;
+    if (found == layers.end() || !node.in.empty()) continue;
     const LayerSensitivity& layer = *found->second;
     node.reason = "accuracy: layer '" + layer.layer.name + "'";
     if (layer.only_int8 && all > 0.0) {

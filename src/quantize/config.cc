@@ -133,6 +133,7 @@ Json to_json(const QuantizationConfig& config) {
   if (!config.op_types.empty()) json["op_types"] = config.op_types;
   if (!config.exclude_nodes.empty()) json["exclude_nodes"] = config.exclude_nodes;
   if (!config.include_nodes.empty()) json["include_nodes"] = config.include_nodes;
+  if (config.bodies) json["bodies"] = *config.bodies;
   if (config.matmul_const_b_only) json["matmul_const_b_only"] = *config.matmul_const_b_only;
   if (config.force_data_movement) json["force_data_movement"] = true;
   if (config.qdq_pair_on_weights) json["qdq_pair_on_weights"] = true;

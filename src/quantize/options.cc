@@ -24,6 +24,8 @@ constexpr std::string_view kTruth = "true|false";
 constexpr std::array kOptions{
     QuantizationOption{"adjust-weights-for-bias", "QDQDisableWeightAdjustForInt32Bias", kTruth,
       "Raise weight scales where a bias would not fit 32 bits (onnxruntime's name: true is not)"},
+    QuantizationOption{"bodies", "EnableSubgraph", kTruth,
+      "Quantize in the bodies of If, Loop and Scan (profile onnxruntime-1.32: in dynamic mode)"},
     QuantizationOption{"channel-axes", "QDQOpTypePerChannelSupportToAxis", "TYPE:AXIS,...",
       "Axis of per-channel scales of MatMul and the normalizations"},
     QuantizationOption{"contrib-qdq", "UseQDQContribOps", kTruth,
@@ -54,13 +56,14 @@ constexpr std::array kOptions{
 
 /// The field behind each row.
 constexpr std::array kFields{
-    Field{&Config::adjust_weights_for_bias}, Field{&Config::channel_axes},
-    Field{&Config::contrib_qdq},             Field{&Config::dedicated_qdq_pairs},
-    Field{&Config::exclude_output_types},    Field{&Config::force_data_movement},
-    Field{&Config::keep_removable_activations}, Field{&Config::matmul_const_b_only},
-    Field{&Config::min_real_range},          Field{&Config::nnapi_sigmoid},
-    Field{&Config::qdq_pair_on_weights},     Field{&Config::quantize_bias},
-    Field{&Config::restricted_zero_points},  Field{&Config::symmetric_weights},
+    Field{&Config::adjust_weights_for_bias},      Field{&Config::bodies},
+    Field{&Config::channel_axes},                 Field{&Config::contrib_qdq},
+    Field{&Config::dedicated_qdq_pairs},          Field{&Config::exclude_output_types},
+    Field{&Config::force_data_movement},          Field{&Config::keep_removable_activations},
+    Field{&Config::matmul_const_b_only},          Field{&Config::min_real_range},
+    Field{&Config::nnapi_sigmoid},                Field{&Config::qdq_pair_on_weights},
+    Field{&Config::quantize_bias},                Field{&Config::restricted_zero_points},
+    Field{&Config::symmetric_weights},
 };
 // clang-format on
 static_assert(kFields.size() == kOptions.size(), "kFields: one per row of kOptions, in its order");

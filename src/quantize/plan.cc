@@ -6,6 +6,7 @@
 
 #include "planish/base/error.h"
 #include "planish/graph/graph_index.h"
+#include "quantize/body_plans.h"
 #include "quantize/keep_floats.h"
 #include "quantize/name_clashes.h"
 #include "quantize/opset_raise.h"
@@ -29,6 +30,10 @@ bool is_dynamic(const QuantizationConfig& config) {
 
 bool is_best(const QuantizationConfig& config) {
   return config.profile == QuantizationProfile::kBest;
+}
+
+bool plans_bodies(const QuantizationConfig& config) {
+  return is_best(config) && config.bodies.value_or(true);
 }
 
 struct NeededOpset {
@@ -228,23 +233,50 @@ const TensorPlan* QuantizationPlan::find(std::string_view tensor) const {
   return found == tensors.end() ? nullptr : &*found;
 }
 
+std::size_t quantized_nodes(const QuantizationPlan& plan) {
+  return static_cast<std::size_t>(std::ranges::count_if(plan.nodes, &NodeDecision::quantized));
+}
+
+std::vector<RangeReduction> all_reductions(const QuantizationPlan& plan) {
+  std::vector<RangeReduction> all;
+  for (const PlacedPlan& placed : plans_in(plan))
+    all.insert(all.end(), placed.plan->reductions.begin(), placed.plan->reductions.end());
+  return all;
+}
+
+QuantizationPlan quantize_detail::plan_graph(const Model& model, const CalibrationTable& table,
+                                             const QuantizationConfig& config) {
+  const GraphFacts facts(model.graph);
+  QuantizationPlan plan;
+  if (is_dynamic(config)) {
+    const Ranges none;
+    plan = plan_dynamic(PlanInput{model, facts, config, none, {}, {}});
+  } else {
+    plan = without_unfused(model, facts, table, plan_static(model, facts, table, config));
+  }
+  if (plans_bodies(config)) plan_bodies(model, table, config, plan);
+  return plan;
+}
+
 QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& table,
                                    const QuantizationConfig& config) {
   validate(config);
   if (must_be_raised(model, config)) return plan_quantization(raised(model, config), table, config);
   if (is_best(config)) require_opset(model, config);
   const GraphFacts facts(model.graph);
-  quantize_detail::validate_overrides(config, facts);
+  quantize_detail::validate_overrides(
+      quantize_detail::without_overrides_of_bodies(config, model.graph), facts);
   if (is_best(config)) require_float32(model, facts);
-  if (is_dynamic(config)) {
-    const Ranges none;
-    return quantize_detail::plan_dynamic(PlanInput{model, facts, config, none, {}, {}});
-  }
-  return without_unfused(model, facts, table, plan_static(model, facts, table, config));
+  return quantize_detail::plan_graph(model, table, config);
 }
 
 Model apply(const QuantizationPlan& plan, const Model& model) {
   if (must_be_raised(model, plan.config)) return apply(plan, raised(model, plan.config));
+  if (!plan.bodies.empty()) {
+    QuantizationPlan around = plan;
+    around.bodies.clear();
+    return apply(around, quantize_detail::apply_to_bodies(plan, model));
+  }
   const bool is_qdq = plan.config.format == QuantizationFormat::kQdq;
   const quantize_detail::Apply write = is_dynamic(plan.config) ? quantize_detail::apply_dynamic
                                        : is_qdq                ? quantize_detail::apply_qdq
@@ -266,6 +298,7 @@ std::vector<std::string> calibration_targets(const Model& model, const Quantizat
   std::set<std::string> targets;
   if (is_best(config)) {
     add_needed(model, facts, config, targets);
+    if (plans_bodies(config)) quantize_detail::add_body_targets(model, config, targets);
   } else {
     add_observed_by_peer(model, facts, config, targets);
   }

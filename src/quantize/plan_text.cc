@@ -84,23 +84,7 @@ Json conversion_json(const Conversion& conversion) {
   return json;
 }
 
-}  // namespace
-
-std::string_view name_of(TensorRole role) {
-  switch (role) {
-    case TensorRole::kActivation:
-      return "activation";
-    case TensorRole::kConstant:
-      return "constant";
-    case TensorRole::kWeight:
-      return "weight";
-    case TensorRole::kBias:
-      return "bias";
-  }
-  return "activation";
-}
-
-std::string to_string(const QuantizationPlan& plan) {
+std::string plan_text(const QuantizationPlan& plan) {
   std::map<std::string_view, std::size_t> counts;
   for (const NodeDecision& node : plan.nodes) ++counts[name_of(node.action)];
   std::string text =
@@ -133,6 +117,31 @@ std::string to_string(const QuantizationPlan& plan) {
     text += "  " + weight.op_type + " '" + weight.node + "': " + std::to_string(weight.reduced) +
             " of " + std::to_string(weight.channels) + ", up to " + shortest(weight.largest_ratio) +
             "x\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string_view name_of(TensorRole role) {
+  switch (role) {
+    case TensorRole::kActivation:
+      return "activation";
+    case TensorRole::kConstant:
+      return "constant";
+    case TensorRole::kWeight:
+      return "weight";
+    case TensorRole::kBias:
+      return "bias";
+  }
+  return "activation";
+}
+
+std::string to_string(const QuantizationPlan& plan) {
+  std::string text;
+  for (const PlacedPlan& placed : plans_in(plan)) {
+    if (!placed.in.empty()) text += "in " + placed.in + ", ";
+    text += plan_text(*placed.plan);
   }
   return text;
 }
@@ -188,6 +197,16 @@ Json to_json(const QuantizationPlan& plan) {
           Json{{"constant", constant.name}, {"values", constant.value.to_floats()}});
     }
     json["corrected"] = std::move(corrected);
+  }
+  if (!plan.bodies.empty()) {
+    Json bodies = Json::array();
+    for (const BodyPlan& body : plan.bodies) {
+      bodies.push_back(Json{{"node", plan.nodes.at(body.place.node).node},
+                            {"attribute", body.place.attribute},
+                            {"position", body.place.position},
+                            {"plan", to_json(body.plan)}});
+    }
+    json["bodies"] = std::move(bodies);
   }
   return json;
 }

@@ -28,6 +28,10 @@ struct PlanInput {
   [[nodiscard]] TensorPlan activation(const std::string& tensor, DType scale_dtype) const;
 };
 
+/// plan_quantization() of a model whose configuration, opset and types were looked at.
+QuantizationPlan plan_graph(const Model& model, const CalibrationTable& table,
+                            const QuantizationConfig& config);
+
 QuantizationPlan plan_qdq(PlanInput input);
 QuantizationPlan plan_qoperator(PlanInput input);
 QuantizationPlan plan_dynamic(PlanInput input);

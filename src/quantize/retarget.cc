@@ -4,18 +4,24 @@
 
 #include "planish/base/error.h"
 #include "planish/base/json.h"
+#include "planish/graph/graph_index.h"
 #include "quantize/reduce_quantized.h"
 #include "quantize/unsigned_activations.h"
 
 namespace planish {
 
 bool is_quantized(const Model& model) {
-  return std::ranges::any_of(model.graph.nodes, [](const Node& node) {
+  bool found = false;
+  const auto is_integer = [](const Node& node) {
     const std::string& op = node.op_type;
     return op == "QuantizeLinear" || op == "DequantizeLinear" || op == "DynamicQuantizeLinear" ||
            op == "ConvInteger" || op.starts_with("MatMulInteger") || op.starts_with("QLinear") ||
            op.starts_with("DynamicQuantize") || op == "QGemm" || op == "QAttention";
+  };
+  for_each_graph(model.graph, [&](const Graph& graph) {
+    found = found || std::ranges::any_of(graph.nodes, is_integer);
   });
+  return found;
 }
 
 bool RetargetReport::changes_nothing() const {

@@ -12,14 +12,6 @@ Json ratio_json(const RatioEstimate& ratio) {
   return {{"median", ratio.median}, {"low95", ratio.low}, {"high95", ratio.high}};
 }
 
-Json kept_json(const std::vector<LeftNode>& kept) {
-  Json json = Json::array();
-  for (const LeftNode& node : kept) {
-    json.push_back({{"node", node.node}, {"op", node.op_type}, {"reason", node.reason}});
-  }
-  return json;
-}
-
 Json remedies_json(const RemediesUsed& remedies) {
   return {{"of", remedies.of},
           {"applied", remedies.applied},
@@ -139,7 +131,7 @@ Json to_json(const AutoReport& report) {
     json["mixed_search"] = search_json(*report.search_cost, report.search_trials);
   json["operators"] = {{"fp32", operators_json(report.baseline_operators)},
                        {"chosen", operators_json(report.chosen_operators)}};
-  json["kept_fp32"] = kept_json(chosen.kept_fp32);
+  json["kept_fp32"] = to_json(chosen.kept_fp32);
   json["advice"] = Json::array();
   for (const Advice& advice : report.advice) {
     json["advice"].push_back({{"code", advice.code}, {"text", advice.text}});

@@ -69,7 +69,8 @@ void write_kept(Page& page, const AutoReport& report) {
   page.table_end().raw("<details><summary>Every node</summary>");
   page.table_header({"node", "operator", "why"});
   for (const LeftNode& node : model.kept_fp32)
-    page.row({"~" + node.node, node.op_type, "~" + node.reason});
+    page.row({"~" + node.node + (node.in.empty() ? "" : " in " + node.in), node.op_type,
+              "~" + node.reason});
   page.table_end().raw("</details>\n");
 }
 

@@ -43,30 +43,6 @@ Model with_all_values(const Model& model) {
   return shown;
 }
 
-CalibrationTable calibrated(const RandomModel& random, float headroom) {
-  CalibrationTable table;
-  const auto observe = [&](const std::string& name, const Tensor& value) {
-    if (value.dtype() != DType::kFloat32) return;
-    for (const float x : value.values<float>()) {
-      const auto [range, is_new] = table.ranges.try_emplace(name, TensorRange{x, x});
-      range->second.min = std::min(range->second.min, x);
-      range->second.max = std::max(range->second.max, x);
-    }
-  };
-  const Model shown = with_all_values(random.model);
-  const auto session =
-      open_session(shown, {.optimization = GraphOptimization::kNone, .memory_pattern = false});
-  for (const auto& sample : random.samples) {
-    const std::vector<Tensor> values = session->run(sample);
-    for (std::size_t k = 0; k < values.size(); ++k) {
-      observe(shown.graph.outputs[k].name, values[k]);
-    }
-    for (const NamedTensor& input : sample) observe(input.name, input.value);
-  }
-  for (auto& [name, range] : table.ranges) range.max += (headroom - 1) * (range.max - range.min);
-  return table;
-}
-
 /// Only the ranges that planish asks for, so that asking for too few shows.
 CalibrationTable asked_for(const CalibrationTable& all, const Model& model,
                            const QuantizationConfig& config) {
@@ -184,7 +160,7 @@ class Checker {
   void check() {
     stage_ = "calibrating";
     const CalibrationTable table =
-        asked_for(calibrated(random_, case_.headroom), random_.model, case_.config);
+        asked_for(ranges_of_samples(random_, case_.headroom), random_.model, case_.config);
     stage_ = "planning";
     const QuantizationPlan plan = plan_quantization(random_.model, table, case_.config);
     require(plan == plan_quantization(random_.model, table, case_.config),
@@ -309,6 +285,30 @@ std::string to_string(const QuantizationCase& quantization) {
        << (config.symmetric_activations ? ", symmetric activations" : "") << ", headroom "
        << quantization.headroom;
   return text.str();
+}
+
+CalibrationTable ranges_of_samples(const RandomModel& random, float headroom) {
+  CalibrationTable table;
+  const auto observe = [&](const std::string& name, const Tensor& value) {
+    if (value.dtype() != DType::kFloat32) return;
+    for (const float x : value.values<float>()) {
+      const auto [range, is_new] = table.ranges.try_emplace(name, TensorRange{x, x});
+      range->second.min = std::min(range->second.min, x);
+      range->second.max = std::max(range->second.max, x);
+    }
+  };
+  const Model shown = with_all_values(random.model);
+  const auto session =
+      open_session(shown, {.optimization = GraphOptimization::kNone, .memory_pattern = false});
+  for (const auto& sample : random.samples) {
+    const std::vector<Tensor> values = session->run(sample);
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      observe(shown.graph.outputs[k].name, values[k]);
+    }
+    for (const NamedTensor& input : sample) observe(input.name, input.value);
+  }
+  for (auto& [name, range] : table.ranges) range.max += (headroom - 1) * (range.max - range.min);
+  return table;
 }
 
 Claims check_claims(const RandomModel& random, const QuantizationCase& quantization) {

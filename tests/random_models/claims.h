@@ -5,6 +5,7 @@
 #include <string>
 
 #include "planish/graph/model.h"
+#include "planish/quantize/calibration_table.h"
 #include "planish/quantize/config.h"
 #include "random_models/random_model.h"
 
@@ -22,6 +23,9 @@ struct QuantizationCase {
 QuantizationCase random_case(Choices& choices, std::int64_t opset);
 /// "static qdq per-channel u8/s8 best, reduced range, headroom 2.2".
 std::string to_string(const QuantizationCase& quantization);
+
+/// Of all float values of `random` and of its inputs, by its own samples, widened by `headroom`.
+CalibrationTable ranges_of_samples(const RandomModel& random, float headroom);
 
 /// What became of one model.
 struct Claims {

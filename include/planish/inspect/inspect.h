@@ -11,6 +11,7 @@
 
 #include "planish/base/json_fwd.h"
 #include "planish/graph/model.h"
+#include "planish/quantize/plan.h"
 #include "planish/quantize/retarget.h"
 #include "planish/runtime/session.h"
 #include "planish/runtime/value_types.h"
@@ -50,7 +51,12 @@ struct LeftNode {
   std::string node = {};
   std::string op_type = {};
   std::string reason = {};
+  std::string in = {};  // "then_branch of If_0"; "" outside of bodies
 };
+/// All of `plan`, those of its bodies included.
+std::vector<LeftNode> left_nodes(const QuantizationPlan& plan);
+/// {"node", "op", "reason"}, and "in" when the node is in a body.
+Json to_json(const std::vector<LeftNode>& nodes);
 
 enum class RecommendedMode { kStatic, kDynamic, kNone };
 std::string_view name_of(RecommendedMode mode);
@@ -62,11 +68,11 @@ struct InspectReport {
   std::vector<TensorSpec> inputs = {};
   std::vector<TensorSpec> outputs = {};
   DimSizes assumed_dims = {};      // symbolic dimensions and what they were taken as
-  std::size_t nodes = 0;           // as the file has them
+  std::size_t nodes = 0;           // as the file has them, without those of bodies
   std::size_t prepared_nodes = 0;  // after preparation: what all below speaks of
   std::uint64_t parameters = 0;    // of the file
   std::uint64_t weight_bytes = 0;
-  std::uint64_t macs = 0;                       // one run at the assumed dimensions
+  std::uint64_t macs = 0;  // one run at the assumed dimensions; of each body, one run
   std::size_t nodes_of_unknown_work = 0;        // matrix operators whose shapes are not known
   std::vector<OperatorSummary> operators = {};  // most work first
   std::vector<LeftNode> left_fp32 = {};

@@ -77,6 +77,9 @@ struct QuantizationConfig {
   /// Names of the only nodes to quantize; empty: all.
   std::vector<std::string> include_nodes = {};
 
+  /// [EnableSubgraph] Quantize in the bodies of If, Loop and Scan too. Nothing: the profile's
+  /// default (the best profile: true; onnxruntime-1.32: false, and true only in dynamic mode).
+  std::optional<bool> bodies = {};
   /// [MatMulConstBOnly] Leave MatMul of two activations float. Nothing: the profile's default (the
   /// best profile: true; onnxruntime-1.32: true in dynamic mode). QDQ of that profile ignores it.
   std::optional<bool> matmul_const_b_only = {};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "planish/base/json_fwd.h"
+#include "planish/graph/bodies.h"
 #include "planish/graph/model.h"
 #include "planish/quantize/calibration_table.h"
 #include "planish/quantize/config.h"
@@ -110,13 +111,15 @@ struct BiasPlan {
   friend bool operator==(const BiasPlan&, const BiasPlan&) = default;
 };
 
-/// A float constant that the quantized model holds in place of the model's own: a bias that makes up
-/// for the mean error of its layer. See planish/remedy/bias_correction.h.
+/// A float constant that the quantized model holds in place of the model's own: a bias that makes
+/// up for the mean error of its layer. See planish/remedy/bias_correction.h.
 struct CorrectedConstant {
   std::string name = {};
   Tensor value = {};
   friend bool operator==(const CorrectedConstant&, const CorrectedConstant&) = default;
 };
+
+struct BodyPlan;
 
 struct QuantizationPlan {
   QuantizationConfig config = {};
@@ -125,10 +128,35 @@ struct QuantizationPlan {
   std::vector<BiasPlan> biases = {};
   std::vector<RangeReduction> reductions = {};  // weights that could saturate, in node order
   std::vector<CorrectedConstant> corrected = {};
+  /// Profile best: of every body of If, Loop and Scan, whether something is quantized in it or not.
+  std::vector<BodyPlan> bodies;  // no "= {}": BodyPlan is not complete here
 
   [[nodiscard]] const TensorPlan* find(std::string_view tensor) const;
   friend bool operator==(const QuantizationPlan&, const QuantizationPlan&) = default;
 };
+
+/// The plan of one body, as of a model of its own (open_body): ranges are those of its values by
+/// name. In static mode a body that never ran while ranges were found, so that it has none, is
+/// planned in dynamic mode.
+struct BodyPlan {
+  BodyPlace place = {};
+  QuantizationPlan plan = {};
+  friend bool operator==(const BodyPlan&, const BodyPlan&) = default;
+};
+
+/// A plan and where it holds: "" for the model itself, "then_branch of If_0" for a body.
+struct PlacedPlan {
+  std::string in = {};
+  const QuantizationPlan* plan = nullptr;
+};
+/// `plan` itself, then the plans of its bodies and of bodies in those, in order; they belong to
+/// `plan`.
+std::vector<PlacedPlan> plans_in(const QuantizationPlan& plan);
+/// Nodes of `plan` that are quantized, those of its bodies not counted.
+std::size_t quantized_nodes(const QuantizationPlan& plan);
+
+/// `plan`'s own reductions and those of its bodies.
+std::vector<RangeReduction> all_reductions(const QuantizationPlan& plan);
 
 /// Decides, from the model's types (graph.values, as `prepare` writes them) and the ranges of
 /// `table` (not read in dynamic mode). Reads weights, changes nothing.
@@ -142,7 +170,8 @@ QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& t
 Model apply(const QuantizationPlan& plan, const Model& model);
 
 /// Names of the tensors whose ranges plan_quantization() may read, sorted: float values that are
-/// not constants. Under profile onnxruntime-1.32, those which its calibrators observe.
+/// not constants, also in bodies. Under profile onnxruntime-1.32, those which its calibrators
+/// observe.
 std::vector<std::string> calibration_targets(const Model& model, const QuantizationConfig& config);
 
 /// For --dry-run: a line per node and per tensor; and all of it as JSON.

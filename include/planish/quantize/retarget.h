@@ -12,7 +12,7 @@
 
 namespace planish {
 
-/// Whether `model` has operators that quantize, dequantize or compute on 8-bit integers.
+/// Whether `model`, or a body in it, has operators that quantize, dequantize or compute on 8-bit integers.
 bool is_quantized(const Model& model);
 
 struct RetargetReport {

@@ -585,7 +585,7 @@ EXTRA = {
     "exclude_output_types": "OpTypesToExcludeOutputQuantization",
     "channel_axes": "QDQOpTypePerChannelSupportToAxis",
     "contrib_qdq": "UseQDQContribOps",
-    "subgraphs": "EnableSubgraph",
+    "bodies": "EnableSubgraph",
     "nnapi_sigmoid": "extra.Sigmoid.nnapi",
 }
 

@@ -33,6 +33,7 @@ inline QuantizationConfig config_from(const Json& options) {
   read("op_types", config.op_types);
   read("exclude_nodes", config.exclude_nodes);
   read("include_nodes", config.include_nodes);
+  read_optional("bodies", config.bodies);
   read_optional("matmul_const_b_only", config.matmul_const_b_only);
   read("force_data_movement", config.force_data_movement);
   read("qdq_pair_on_weights", config.qdq_pair_on_weights);
