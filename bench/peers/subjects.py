@@ -234,23 +234,57 @@ def minilm(folder, _sources):
 # --- Silero VAD --------------------------------------------------------------------------------------------------------
 
 
+RATE = 16000  # samples a second
+
+
+def resonance(source, frequency, bandwidth):
+    """Two poles whose frequency moves; all in Hz."""
+    radius = np.exp(-np.pi * bandwidth / RATE)
+    turn = 2 * radius * np.cos(2 * np.pi * frequency / RATE)
+    out, last, before = np.empty_like(source), 0.0, 0.0
+    for i, drive in enumerate((1 - radius) * source):
+        out[i] = drive + turn[i] * last - radius * radius * before
+        last, before = out[i], last
+    return out
+
+
+def voices(seconds, seed):
+    """What a voice detector takes for speech: glottal pulses through moving formants, syllables, fricatives, pauses, noise."""
+    rng = np.random.default_rng(seed)
+    sound, start = rng.normal(0, 0.003, int(seconds * RATE)), 0.3
+    while start < seconds - 0.5:
+        begin, end = int(start * RATE), min(int((start + rng.uniform(0.8, 2.5)) * RATE), len(sound))
+        time = np.arange(end - begin) / RATE
+        pitch = rng.uniform(90, 220) * (1 + 0.15 * np.sin(2 * np.pi * rng.uniform(0.4, 1.2) * time))
+        pulses = np.diff(np.floor(np.cumsum(pitch) / RATE), prepend=0.0) - pitch / RATE
+        source, pace = pulses + rng.normal(0, 0.02, len(time)), rng.uniform(3.5, 5.5)  # syllables a second
+        knots = int(time[-1] * pace) + 3
+        voice = sum(loudness * resonance(source, np.interp(np.linspace(0, knots - 1, len(time)), np.arange(knots),
+                                                           rng.uniform(low, high, knots)), bandwidth)
+                    for loudness, low, high, bandwidth in ((1.0, 300, 800, 70), (0.7, 900, 2200, 100), (0.4, 2300, 3100, 150)))
+        syllables = np.clip(0.5 + 0.6 * np.sin(2 * np.pi * pace * time), 0, 1)
+        fricatives = np.diff(rng.normal(0, 0.05, len(time) + 1)) * (1 - syllables)
+        sound[begin:end] += rng.uniform(0.15, 0.6) * (voice / np.abs(voice).max() * syllables + fricatives)
+        start = end / RATE + rng.uniform(0.4, 1.5)
+    return sound.astype(np.float32)
+
+
 def silero_vad(folder, _sources):
-    """Chunks of 512 samples at 16 kHz of what sounds like voices: harmonics under formants, pauses, noise."""
+    """Chunks of 512 samples behind 64 of the chunk before, with the state that the float model had reached there."""
+    import onnxruntime
     shutil.copy(package_folder("silero_vad") / "data" / "silero_vad.onnx", folder / "model.onnx")
-    for part, count, seed in (("calibration", 64, 1), ("evaluation", 96, 2)):
-        rng = np.random.default_rng(seed)
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
-        def sample(i):
-            time = np.arange(576) / 16000
-            pitch, loudness = rng.uniform(90, 260), rng.choice([0.0, 0.05, 0.2, 0.5])
-            formants = rng.uniform([300, 900, 2200], [800, 2000, 3000])
-            voice = sum(np.sin(2 * np.pi * k * pitch * time + rng.uniform(0, 6)) * np.exp(-np.min(np.abs(formants - k * pitch)) / 250)
-                        for k in range(1, 20))
-            sound = loudness * voice / 4 + rng.normal(0, rng.uniform(0.001, 0.03), 576)
-            return f"{i:03}", {"input": sound.astype(np.float32)[None], "state": rng.normal(0, 0.2, (2, 1, 128)).astype(np.float32),
-                               "sr": np.array(16000, np.int64)}
+    def samples(seed):
+        sound, state, before = voices(8, seed), np.zeros((2, 1, 128), np.float32), np.zeros((1, 64), np.float32)
+        for i in range(len(sound) // 512):
+            chunk = np.concatenate([before, sound[None, i * 512:(i + 1) * 512]], axis=1)
+            inputs = {"input": chunk, "state": state, "sr": np.array(RATE, np.int64)}
+            yield f"{i:03}", inputs
+            state, before = session.run(["stateN"], inputs)[0], chunk[:, -64:]
 
-        save_samples(folder / part, (sample(i) for i in range(count)))
+    for part, seed in (("calibration", 1), ("evaluation", 2)):
+        save_samples(folder / part, samples(seed))
 
 
 SUBJECTS = [
@@ -265,6 +299,6 @@ SUBJECTS = [
     Subject("ppocrv4_recognizer", ocr_recognizer, note="100 drawn lines of 48 × 320"),
     Subject("ppocr_classifier", ocr_classifier, note="300 drawn lines, half of them upside down"),
     Subject("minilm_l6", minilm, transformer=True, note="128 tokens of prose, mean-pooled embedding"),
-    Subject("silero_vad", silero_vad, note="synthetic voices"),
+    Subject("silero_vad", silero_vad, note="8 s of synthetic voices, frame by frame"),
 ] + [Subject(name, torchvision_export(name), accuracy=False, transformer=name.startswith("vit"), note="random weights: speed only")
      for name in ("resnet18", "resnet50", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "vit_b_16")]

@@ -2,6 +2,7 @@
 #include <unordered_set>
 
 #include "planish/base/error.h"
+#include "planish/graph/bodies.h"
 #include "planish/graph/graph_index.h"
 #include "planish/quantize/op_rules.h"
 #include "quantize/emitter.h"
@@ -34,26 +35,85 @@ Tensor swap_last_axes(const Tensor& tensor) {
   return Tensor::of({tensor.dims()[0], tensor.dims()[2], tensor.dims()[1]}, to);
 }
 
+/// The plan of a graph with Gemms split, from that of the graph it was. `source`, and `split_graph`
+/// as it became.
+QuantizationPlan plan_of_split(const QuantizationPlan& plan, const Graph& source,
+                               const Graph& split_graph, const SplitOrigin& origin) {
+  QuantizationPlan split;
+  split.config = plan.config;
+  split.tensors = plan.tensors;
+  for (std::size_t i = 0; i < origin.nodes.size(); ++i) {
+    const Node& node = split_graph.nodes[i];
+    const Node& original = source.nodes[origin.nodes[i]];
+    NodeDecision decision = plan.nodes[origin.nodes[i]];
+    decision.node = node.name;
+    decision.op_type = node.op_type;
+    const bool is_remainder = original.op_type == "Gemm" && node.op_type != "MatMul";
+    if (is_remainder && node.op_type != "Gemm") leave(decision, LeaveReason::kNoRule);
+    split.nodes.push_back(std::move(decision));
+  }
+  // Both list the bodies in the order of the nodes.
+  for (std::size_t k = 0; k < plan.bodies.size(); ++k) {
+    const BodyPlan& body = plan.bodies[k];
+    const SplitOrigin& inner = origin.bodies.at(k);
+    split.bodies.push_back({inner.place, plan_of_split(body.plan, body_at(source, body.place),
+                                                       body_at(split_graph, inner.place), inner)});
+  }
+  return split;
+}
+
 class DynamicRewriter {
  public:
-  /// `plan` is about the nodes of `model`, which is split.
-  DynamicRewriter(const QuantizationPlan& plan, const Model& model)
-      : plan_(plan), rewriter_(plan, model), emitter_(rewriter_), types_(model.graph) {}
+  /// `plan` is about the nodes of `model`, which is split. `around`: of the graph whose body it is,
+  /// else null.
+  DynamicRewriter(const QuantizationPlan& plan, const Model& model,
+                  DynamicRewriter* around = nullptr)
+      : plan_(plan),
+        rewriter_(plan, model),
+        emitter_(rewriter_),
+        types_(model.graph),
+        around_(around) {
+    if (around_ != nullptr) own_ = names_defined_in(model.graph);
+  }
 
   Model run() {
-    const std::vector<Node> nodes = rewriter_.graph().nodes;
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      if (plan_.nodes[i].action == NodeAction::kLeave) {
-        emitter_.emit_left(nodes[i]);
-      } else {
-        replace(nodes[i]);
-      }
-    }
-    emitter_.finish();
+    rewrite();
     return rewriter_.finish();
   }
 
  private:
+  void rewrite() {
+    // What is emitted takes the place of these nodes at the end.
+    Graph& graph = rewriter_.graph();
+    auto body = plan_.bodies.begin();
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+      for (; body != plan_.bodies.end() && body->place.node == i; ++body)
+        body_at(graph, body->place) = rewritten(*body);
+      if (plan_.nodes[i].action == NodeAction::kLeave) {
+        emitter_.emit_left(graph.nodes[i]);
+      } else {
+        replace(graph.nodes[i]);
+      }
+    }
+    emitter_.finish();
+  }
+
+  Graph rewritten(const BodyPlan& body) {
+    Model model;
+    model.opset_imports = rewriter_.model().opset_imports;
+    model.graph = body_at(rewriter_.graph(), body.place);
+    DynamicRewriter inner(body.plan, model, this);
+    inner.rewrite();
+    if (inner.rewriter_.model().opset(kContribDomain) != 0)
+      rewriter_.model().set_opset(kContribDomain, 1);
+    return inner.rewriter_.finish_body();
+  }
+
+  /// The rewriter of the graph that has `tensor`: its integers are made there.
+  DynamicRewriter& owner_of(const std::string& tensor) {
+    return around_ == nullptr || own_.contains(tensor) ? *this : around_->owner_of(tensor);
+  }
+
   void replace(const Node& node) {
     const OpRule* rule = find_op_rule(node.op_type);
     switch (rule == nullptr ? DynamicRule::kNone : rule->dynamic) {
@@ -77,6 +137,7 @@ class DynamicRewriter {
   }
 
   IntegerValue integers_of(const std::string& tensor) {
+    if (DynamicRewriter& owner = owner_of(tensor); &owner != this) return owner.integers_of(tensor);
     if (const IntegerValue* known = emitter_.find(tensor)) return *known;
     IntegerValue value{quantized_name(tensor), scale_name(tensor), zero_point_name(tensor), {}};
     const TensorPlan* plan = rewriter_.find(tensor);
@@ -166,7 +227,8 @@ class DynamicRewriter {
     const std::string& output = node.output(0);
     const std::string shape = output + "_bias_reshape_shape";
     const std::string reshaped = output + "_bias_reshape_output";
-    const std::size_t rank = rewriter_.constant(node.input(1))->value.rank();
+    const std::string& weight = node.input(1);
+    const std::size_t rank = owner_of(weight).rewriter_.constant(weight)->value.rank();
     std::vector<std::int64_t> dims(rank, 1);
     if (rank > 1) dims[1] = -1;
     rewriter_.add_constant(shape, Tensor::of({static_cast<std::int64_t>(rank)}, dims));
@@ -192,6 +254,7 @@ class DynamicRewriter {
 
   /// W [directions, 4H, I] as [directions, I, 4H]; scales [directions] or [directions, 4H].
   std::string lstm_weight(const std::string& name) {
+    if (DynamicRewriter& owner = owner_of(name); &owner != this) return owner.lstm_weight(name);
     const TensorPlan* plan = rewriter_.find(name);
     if (plan == nullptr) {
       throw Error(ErrorCode::kInvalidArgument, "plan: no parameters for '" + name + "'");
@@ -257,6 +320,8 @@ class DynamicRewriter {
   Rewriter rewriter_;
   Emitter emitter_;
   GraphFacts types_;
+  DynamicRewriter* const around_;
+  std::unordered_set<std::string> own_;  // names that the body itself has; of bodies only
   std::unordered_set<std::string> muls_;
 };
 
@@ -264,26 +329,15 @@ class DynamicRewriter {
 
 SplitModel split_for(const QuantizationPlan& plan, const Model& model) {
   const Rewriter checked(plan, model);  // refuses a plan for another model
-  const bool is_parity = plan.config.profile == QuantizationProfile::kOnnxRuntime132;
-  return split_gemms(model,
-                     is_parity ? std::vector<bool>(plan.nodes.size(), true) : taken(plan.nodes));
+  if (plan.config.profile == QuantizationProfile::kOnnxRuntime132)
+    return split_gemms(model, std::vector<bool>(plan.nodes.size(), true), BodySplit::kAll);
+  return split_gemms(model, taken(plan.nodes), BodySplit::kNone);
 }
 
 Model apply_dynamic(const QuantizationPlan& plan, const Model& model) {
   const SplitModel split = split_for(plan, model);
-  QuantizationPlan split_plan;
-  split_plan.config = plan.config;
-  split_plan.tensors = plan.tensors;
-  for (std::size_t i = 0; i < split.origin.size(); ++i) {
-    const Node& node = split.model.graph.nodes[i];
-    const Node& original = model.graph.nodes[split.origin[i]];
-    NodeDecision decision = plan.nodes[split.origin[i]];
-    decision.node = node.name;
-    decision.op_type = node.op_type;
-    const bool is_remainder = original.op_type == "Gemm" && node.op_type != "MatMul";
-    if (is_remainder && node.op_type != "Gemm") leave(decision, LeaveReason::kNoRule);
-    split_plan.nodes.push_back(std::move(decision));
-  }
+  const QuantizationPlan split_plan =
+      plan_of_split(plan, model.graph, split.model.graph, split.origin);
   return DynamicRewriter(split_plan, split.model).run();
 }
 

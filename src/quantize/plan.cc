@@ -272,7 +272,7 @@ QuantizationPlan plan_quantization(const Model& model, const CalibrationTable& t
 
 Model apply(const QuantizationPlan& plan, const Model& model) {
   if (must_be_raised(model, plan.config)) return apply(plan, raised(model, plan.config));
-  if (!plan.bodies.empty()) {
+  if (is_best(plan.config) && !plan.bodies.empty()) {
     QuantizationPlan around = plan;
     around.bodies.clear();
     return apply(around, quantize_detail::apply_to_bodies(plan, model));

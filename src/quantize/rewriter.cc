@@ -180,6 +180,12 @@ void Rewriter::drop_unused_constants() {
     if (!used.contains(initializer.name) || made.contains(initializer.name))
       removed_.insert(initializer.name);
   }
+  if (plan_.config.profile != QuantizationProfile::kOnnxRuntime132) return;
+  for_each_graph(model_.graph, [&](Graph& graph) {
+    if (&graph == &model_.graph) return;
+    std::erase_if(graph.initializers,
+                  [&](const Initializer& constant) { return !used.contains(constant.name); });
+  });
 }
 
 void Rewriter::drop_stale_types() {
@@ -203,6 +209,11 @@ Model Rewriter::finish(bool keep_unused_constants) {
     sort_topologically(model_.graph);
   }
   return std::move(model_);
+}
+
+Graph Rewriter::finish_body() {
+  drop_stale_types();
+  return std::move(model_.graph);
 }
 
 void order_breadth_first(Graph& graph) {

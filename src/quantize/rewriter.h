@@ -61,6 +61,9 @@ class Rewriter {
 
   /// Drops what nothing reads, signs the model, orders its nodes, and hands it out.
   Model finish(bool keep_unused_constants = false);
+  /// Of the body of a node: constants that nothing reads go with those of the graph around it, and
+  /// nodes keep their order.
+  Graph finish_body();
 
  private:
   [[nodiscard]] const Initializer& bias_source(const BiasPlan& bias) const;

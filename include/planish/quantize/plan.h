@@ -128,7 +128,7 @@ struct QuantizationPlan {
   std::vector<BiasPlan> biases = {};
   std::vector<RangeReduction> reductions = {};  // weights that could saturate, in node order
   std::vector<CorrectedConstant> corrected = {};
-  /// Profile best: of every body of If, Loop and Scan, whether something is quantized in it or not.
+  /// Of every body of If, Loop and Scan, where bodies are planned (QuantizationConfig::bodies).
   std::vector<BodyPlan> bodies;  // no "= {}": BodyPlan is not complete here
 
   [[nodiscard]] const TensorPlan* find(std::string_view tensor) const;

@@ -545,6 +545,102 @@ def real_model(path):
     return model
 
 
+# --- bodies ---------------------------------------------------------------------------------------
+
+
+def body(build, inputs=(), outputs=()):
+    """A graph for an attribute; inputs and outputs: (name, type, dims)."""
+    n = Net()
+    build(n)
+    infos = [[h.make_tensor_value_info(*info) for info in part] for part in (inputs, outputs)]
+    return h.make_graph(n.nodes, "body", *infos, n.inits)
+
+
+@net("bodies_if")
+def _(n):
+    """Weights and values of the graph around, read first in a branch and again behind it; own ones."""
+    n.input("c", dtype=T.BOOL)
+    n.input("x", 2, 8)
+    n.op("MatMul", ["x", n.const("v", weight(8, 8))], "p")
+    n.op("Tanh", ["p"], "a")
+    n.const("w", weight(8, 4))
+
+    def first(b):
+        b.op("MatMul", ["a", "w"], "t0")
+        b.op("Gemm", ["t0", b.const("g", weight(3, 4)), b.const("gb", weight(3))], "t", transB=1)
+
+    def second(b):
+        b.const("unread", weight(3))
+        b.op("Transpose", ["a"], "e0", perm=[0, 1])
+        b.op("MatMul", ["e0", b.const("own", weight(8, 3))], "e1")
+        b.op("Gemm", ["a", b.const("tg", weight(3, 8)), "e1"], "e2", transB=1)
+        b.op("Relu", ["e2"], "e")
+
+    n.op("If", ["c"], "y", then_branch=body(first, outputs=[("t", T.FLOAT, [2, 3])]),
+         else_branch=body(second, outputs=[("e", T.FLOAT, [2, 3])]))
+    n.op("MatMul", ["a", "w"], "z")
+    n.output("y", dims=[2, 3])
+    n.output("z", dims=[2, 4])
+
+
+@net("bodies_loop")
+def _(n):
+    """A carried value; a weight outside that Gemms inside and outside read by rows."""
+    n.input("x", 2, 4)
+    n.const("w", weight(4, 4))
+    n.const("b", weight(4))
+
+    def step(b):
+        b.op("Gemm", ["h", "w", "b"], "g", transB=1)
+        b.op("Gemm", ["g", "w"], "k", transB=1)
+        b.op("Add", ["k", "x"], "h_next")
+        b.op("Identity", ["go"], "go_on")
+        b.op("Gemm", ["g", b.const("scaled", weight(4, 2))], "s", alpha=0.5)
+
+    n.op("Loop", [n.const("trips", np.int64(3)), "", "x"], ["last", "y"], body=body(
+        step, [("i", T.INT64, []), ("go", T.BOOL, []), ("h", T.FLOAT, [2, 4])],
+        [("go_on", T.BOOL, []), ("h_next", T.FLOAT, [2, 4]), ("s", T.FLOAT, [2, 2])]))
+    n.op("Gemm", ["last", "w"], "z", transB=1)
+    n.output("y", dims=[3, 2, 2])
+    n.output("z", dims=[2, 4])
+
+
+@net("bodies_nested", unnamed=True)
+def _(n):
+    """A branch in a branch; values of both graphs around, convolutions, a table."""
+    n.input("c", dtype=T.BOOL)
+    n.input("x", 1, 3, 6, 6)
+    n.input("i", 6, dtype=T.INT64)
+    n.const("outermost", weight(6, 6))
+
+    def inner(b):
+        b.op("MatMul", ["k", "outermost"], "n0")
+        b.op("MatMul", ["n0", "around"], "n1")
+        b.op("MatMul", ["x", "outermost"], "n2")
+        b.op("Add", ["n1", "n2"], "n")
+
+    def other(b):
+        b.op("Identity", ["k"], "o")
+
+    def outer(b):
+        b.const("around", weight(6, 6))
+        conv(b, "x", "k", 3, 3)
+        b.op("Gather", [b.const("table", weight(5, 6)), "i"], "rows")
+        b.op("MatMul", ["rows", "around"], "r")
+        info = [1, 3, 6, 6]
+        b.op("If", ["c"], "m", then_branch=body(inner, outputs=[("n", T.FLOAT, info)]),
+             else_branch=body(other, outputs=[("o", T.FLOAT, info)]))
+        b.op("Add", ["m", "r"], "f")
+
+    def plain(b):
+        b.op("Identity", ["x"], "q")
+
+    n.op("If", ["c"], "y", then_branch=body(outer, outputs=[("f", T.FLOAT, [1, 3, 6, 6])]),
+         else_branch=body(plain, outputs=[("q", T.FLOAT, [1, 3, 6, 6])]))
+    n.op("MatMul", ["y", "outermost"], "z")
+    n.output("z", dims=[1, 3, 6, 6])
+
+
 # --- ranges and options ---------------------------------------------------------------------------
 
 
@@ -721,9 +817,23 @@ def half_cases():
         yield name, base(mode="dynamic")
 
 
+def body_cases():
+    for model in ("bodies_if", "bodies_loop", "bodies_nested"):
+        for weights in ("per-channel", "per-tensor"):
+            for bodies in (False, True):
+                yield model, base(weights=weights, bodies=bodies)
+                yield model, base(mode="dynamic", weights=weights, bodies=bodies)
+                yield model, base(mode="dynamic", weights=weights, weight="u8", reduce_range=True, bodies=bodies)
+            yield model, base(fmt="qoperator", weights=weights, bodies=True)
+        yield model, base(mode="dynamic", bodies=True, op_types=["MatMul"])
+        yield model, base(mode="dynamic", bodies=True, matmul_const_b_only=False)
+    yield "bodies_if", base(mode="dynamic", bodies=True, exclude_nodes=["MatMul_0"])
+    yield "bodies_loop", base(mode="dynamic", bodies=True, include_nodes=["Gemm_0_MatMul"])
+
+
 def cases():
     other = ("attention", "lstm", "lstm_opset13", "conv_opset9", "dense_opset10", "computed_weights")
-    every_operator = [m for m in MODELS if m not in other and not m.endswith("_half")]
+    every_operator = [m for m in MODELS if m not in other and not m.endswith("_half") and not m.startswith("bodies_")]
     for model in every_operator:
         for fmt in ("qdq", "qoperator"):
             for weights in ("per-channel", "per-tensor"):
@@ -782,15 +892,26 @@ def cases():
     yield "matmul_batched", base(mode="dynamic", matmul_const_b_only=False)
     yield "conv_chain", base(mode="dynamic", op_types=["MatMul"])
     yield "matmul", base(mode="dynamic", exclude_nodes=["MatMul_0"])
+    yield from body_cases()
+
+
+def strip(graph):
+    del graph.value_info[:]
+    graph.doc_string = ""
+    for node in graph.node:
+        node.doc_string = ""
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                strip(attribute.g)
+            for inner in attribute.graphs:
+                strip(inner)
 
 
 def stripped(model):
     """What the comparison looks at; the rest only takes space."""
-    del model.graph.value_info[:]
+    strip(model.graph)
     del model.metadata_props[:]
-    model.doc_string = model.graph.doc_string = ""
-    for node in model.graph.node:
-        node.doc_string = ""
+    model.doc_string = ""
     return model
 
 
