@@ -163,6 +163,7 @@ void print_nodes(std::ostream& out, const PlacedPlan& placed) {
     out << "  in " << placed.in << ": " << quantized_nodes(plan) << " of " << plan.nodes.size()
         << " nodes in INT8 (" << name_of(plan.config.mode) << ")\n";
   }
+  if (!placed.in.empty() && quantized_nodes(plan) == 0) return;  // --dry-run has the reasons
   const std::string_view indent = placed.in.empty() ? "  " : "    ";
   for (const NodeDecision& node : plan.nodes) {
     if (!node.quantized)

@@ -169,22 +169,25 @@ std::optional<Node> Rewriter::clip_of(const TensorPlan& tensor, const std::strin
 
 void Rewriter::drop_unused_constants() {
   std::unordered_set<std::string> used;
-  std::unordered_set<std::string> made;
   for_each_graph(model_.graph, [&](Graph& graph) {
     for (const Node& node : graph.nodes) used.insert(node.inputs.begin(), node.inputs.end());
     for (const ValueInfo& output : graph.outputs) used.insert(output.name);
   });
-  for (const Node& node : model_.graph.nodes) made.insert(node.outputs.begin(), node.outputs.end());
-  for (const Initializer& initializer : model_.graph.initializers) {
+  const auto is_unused = [&](const Graph& graph) {
+    std::unordered_set<std::string> made;
+    for (const Node& node : graph.nodes) made.insert(node.outputs.begin(), node.outputs.end());
     // A name that a node makes now is the dequantized constant.
-    if (!used.contains(initializer.name) || made.contains(initializer.name))
-      removed_.insert(initializer.name);
+    return [&used, made = std::move(made)](const Initializer& constant) {
+      return !used.contains(constant.name) || made.contains(constant.name);
+    };
+  };
+  const auto unused = is_unused(model_.graph);
+  for (const Initializer& constant : model_.graph.initializers) {
+    if (unused(constant)) removed_.insert(constant.name);
   }
   if (plan_.config.profile != QuantizationProfile::kOnnxRuntime132) return;
   for_each_graph(model_.graph, [&](Graph& graph) {
-    if (&graph == &model_.graph) return;
-    std::erase_if(graph.initializers,
-                  [&](const Initializer& constant) { return !used.contains(constant.name); });
+    if (&graph != &model_.graph) std::erase_if(graph.initializers, is_unused(graph));
   });
 }
 

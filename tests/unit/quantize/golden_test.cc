@@ -146,10 +146,12 @@ TEST_P(Golden, GivesWhatThePythonQuantizerGives) {
   QuantizationConfig config = test::config_from(record["options"]);
   config.profile = QuantizationProfile::kOnnxRuntime132;
   const CalibrationTable table = table_of(Corpus::get().document["ranges"][name]);
-  const Model found = apply(plan_quantization(model, table, config), model);
+  Model found = apply(plan_quantization(model, table, config), model);
   if (record.contains("peer_error")) return;  // planish gives a model where the peer fails
   const auto begin = record["expected"][0].get<std::size_t>();
   const auto size = record["expected"][1].get<std::size_t>();
+  // Both forget what bodies read when they order nodes; reading a model puts that right.
+  if (!bodies_of(model.graph).empty()) found = parse_model(serialize_model(found));
   const Model expected = parse_model(std::string_view(Corpus::get().expected).substr(begin, size));
   expect_same_graphs(found.graph, expected.graph);
   EXPECT_EQ(opsets_of(found), opsets_of(expected));
