@@ -13,7 +13,7 @@ namespace {
 
 template <typename T>
 Difference difference_of(std::span<const T> reference, std::span<const T> candidate) {
-  Difference sums;
+  Difference sums{.elements = reference.size()};
   for (std::size_t i = 0; i < reference.size(); ++i) {
     const auto a = static_cast<double>(reference[i]);
     const auto b = static_cast<double>(candidate[i]);

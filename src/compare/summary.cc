@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "planish/base/error.h"
@@ -14,15 +15,38 @@ double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
+/// One per sample. Of a single element it would be 1 or -1 whatever the error: there the values of
+/// all samples are one vector, and its cosine is that of each.
+std::vector<double> cosines_of(const std::vector<SampleDifference>& samples, std::size_t output) {
+  const auto of = [&](const SampleDifference& sample) -> const Difference& {
+    return sample.outputs[output];
+  };
+  const bool is_single = std::ranges::all_of(
+      samples, [&](const SampleDifference& sample) { return of(sample).elements == 1; });
+  Difference all;
+  for (const SampleDifference& sample : samples) {
+    if (!of(sample).candidate_is_finite) continue;
+    all.dot += of(sample).dot;
+    all.reference_energy += of(sample).reference_energy;
+    all.candidate_energy += of(sample).candidate_energy;
+    all.noise_energy += of(sample).noise_energy;
+  }
+  std::vector<double> cosines;
+  for (const SampleDifference& sample : samples) {
+    const bool is_pooled = is_single && of(sample).candidate_is_finite;
+    cosines.push_back(is_pooled ? all.cosine() : of(sample).cosine());
+  }
+  return cosines;
+}
+
 OutputAccuracy accuracy_of(const std::vector<SampleDifference>& samples, const std::string& name,
                            std::size_t output) {
   OutputAccuracy accuracy{.name = name};
-  std::vector<double> cosines;
+  const std::vector<double> cosines = cosines_of(samples, output);
   double signal = 0.0;
   double noise = 0.0;
   for (const SampleDifference& sample : samples) {
     const Difference& difference = sample.outputs[output];
-    cosines.push_back(difference.cosine());
     if (!difference.candidate_is_finite) continue;
     signal += difference.reference_energy;
     noise += difference.noise_energy;
@@ -59,7 +83,8 @@ void summarize_classes(const std::vector<SampleDifference>& samples, AccuracyRep
 }
 
 std::vector<WorstSample> worst_of(const std::vector<SampleDifference>& samples,
-                                  const std::vector<double>& cosines, std::size_t count) {
+                                  const std::vector<double>& cosines, std::size_t judged,
+                                  std::size_t count) {
   std::vector<std::size_t> order(samples.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   // A changed answer matters more than a small cosine with the same answer.
@@ -67,9 +92,11 @@ std::vector<WorstSample> worst_of(const std::vector<SampleDifference>& samples,
     const auto& classes = samples[i].classes;
     return !classes || classes->reference_top1 == classes->candidate_top1;
   };
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(same_answer(a), cosines[a]) < std::pair(same_answer(b), cosines[b]);
-  });
+  const auto rank = [&](std::size_t i) {
+    return std::tuple(same_answer(i), cosines[i], -samples[i].outputs[judged].noise_energy);
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
   order.resize(std::min(count, order.size()));
   std::vector<WorstSample> worst;
   for (const std::size_t i : order) {
@@ -137,11 +164,9 @@ AccuracyReport summarize(const std::vector<SampleDifference>& samples,
   report.cosine_min = output.cosine_min;
   report.sqnr_db = output.sqnr_db;
   report.max_abs_error = output.max_abs_error;
-  for (const SampleDifference& sample : samples) {
-    report.sample_cosines.push_back(sample.outputs[judged].cosine());
-  }
+  report.sample_cosines = cosines_of(samples, judged);
   if (!samples.empty()) summarize_classes(samples, report);
-  report.worst = worst_of(samples, report.sample_cosines, config.worst);
+  report.worst = worst_of(samples, report.sample_cosines, judged, config.worst);
   report.non_finite = non_finite_of(samples, output_names);
   return report;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace planish::pipeline {
@@ -101,7 +102,10 @@ Text another_target(const AutoReport& report) {
 }
 
 Text dynamic_not_offered(const AutoReport& report) {
-  if (report.inspection.mode != RecommendedMode::kStatic) return std::nullopt;
+  const bool was_tried = std::ranges::any_of(
+      report.candidates,
+      [](const CandidateReport& candidate) { return candidate.method == Method::kDynamic; });
+  if (report.inspection.mode != RecommendedMode::kStatic || was_tried) return std::nullopt;
   return report.inspection.advice +
          ". Dynamic quantization was not tried: ONNX Runtime's integer "
          "convolution without calibrated ranges is slower than FP32.";

@@ -92,13 +92,15 @@ std::vector<CandidateSpec> candidate_specs(const InspectReport& inspection, Targ
     spec.config.matmul_const_b_only = false;
     specs.push_back(std::move(spec));
   }
-  if (matrices_matter(inspection)) {
+  const bool has_work_for_dynamic =
+      matrices_matter(inspection) || share_of_work(inspection, "LSTM") >= kWorthwhileShare;
+  if (has_work_for_dynamic) {
     CandidateSpec dynamic;
     dynamic.name = "dynamic-per-channel";
     dynamic.method = Method::kDynamic;
     dynamic.config.mode = QuantizationMode::kDynamic;
     dynamic.config.target = target;
-    dynamic.config.op_types = {"MatMul", "Gemm"};
+    dynamic.config.op_types = {"MatMul", "Gemm", "LSTM"};
     if (inspection.mode == RecommendedMode::kDynamic)
       specs.insert(specs.begin(), dynamic);
     else

@@ -30,8 +30,7 @@ CandidateSpec remedied(const CandidateSpec& spec);
 CandidateSpec equalized(const CandidateSpec& spec);
 CandidateSpec smoothed(const CandidateSpec& spec);
 
-/// Whether matrix products, whose inputs smoothing and dynamic quantization are about, do enough of
-/// the work to pay.
+/// Whether matrix products, whose inputs smoothing is about, do enough of the work to pay.
 bool matrices_matter(const InspectReport& inspection);
 
 /// Bytes of the file, its weights included, as save_model would write it.

@@ -20,8 +20,8 @@ namespace planish {
 
 /// One output of the model over all samples.
 ///
-/// cosine = a.b / (|a| |b|) of the flattened output; 1 for two zero vectors, 0 when only one is
-/// zero.
+/// cosine = a.b / (|a| |b|) of the flattened output, or of all samples' where that is one element;
+/// 1 for two zero vectors, 0 when only one is zero.
 struct OutputAccuracy {
   std::string name = {};
   double cosine_mean = 1.0;  // of the per-sample cosines

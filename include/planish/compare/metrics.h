@@ -17,6 +17,7 @@ struct Difference {
   double candidate_energy = 0.0;
   double noise_energy = 0.0;  // sum (reference - candidate)^2
   double max_abs_error = 0.0;
+  std::size_t elements = 0;
   bool reference_is_finite = true;
   bool candidate_is_finite = true;
 

@@ -87,6 +87,16 @@ TEST(Compare, MeasuresAsTheEquationsSay) {
   EXPECT_EQ(report.outputs[0].cosine_mean, report.cosine_mean);
 }
 
+TEST(Compare, SingleValuesAreOneVectorOverAllSamples) {
+  FakeSession a = session_of({{1.0F}, {0.5F}, {0.0F}});
+  FakeSession b = session_of({{0.5F}, {1.0F}, {0.0F}});
+  const AccuracyReport report = compare(a, b, numbers(3), nullptr);
+  EXPECT_DOUBLE_EQ(report.cosine_mean, 1.0 / 1.25);
+  EXPECT_DOUBLE_EQ(report.cosine_min, 1.0 / 1.25);
+  EXPECT_FALSE(judge(report, {.max_drop = 1.0, .min_cosine = 0.9}).accepted());
+  EXPECT_EQ(report.worst.back().name, "sample_2");  // nothing differs there
+}
+
 TEST(Compare, ZeroVectorsHaveADefinedCosine) {
   FakeSession a = session_of({{0, 0}, {0, 0}, {1, 0}});
   FakeSession b = session_of({{0, 0}, {0, 1}, {0, 0}});

@@ -120,6 +120,14 @@ TEST(CandidateSpecs, DynamicIsNotTriedOnAConvolutionNetwork) {
   }
 }
 
+TEST(CandidateSpecs, DynamicIsTriedOnRecurrentLayersToo) {
+  InspectReport inspection = work(0.6, 0.0);
+  inspection.operators.push_back({.op_type = "LSTM", .mac_share = 0.4});
+  const auto specs = candidate_specs(inspection, Target::kAvx2, Graph{});
+  EXPECT_EQ(specs.back().method, Method::kDynamic);
+  EXPECT_EQ(std::ranges::count(specs.back().config.op_types, "LSTM"), 1);
+}
+
 TEST(CandidateSpecs, DynamicComesFirstOnATransformer) {
   EXPECT_EQ(candidate_specs(work(0.0, 1.0), Target::kAvx512Vnni, Graph{}).front().method,
             Method::kDynamic);

@@ -178,11 +178,13 @@ TEST(Bodies, InBodiesAreNamedFromTheInside) {
 
 TEST(Bodies, MayHaveOverridesOfTheirTensors) {
   auto config = config_of(QuantizationMode::kStatic, QuantizationFormat::kQdq);
+  config.weights = Granularity::kPerTensor;
   TensorOverride ours;
-  ours.params = {{.scale = 0.5F, .zero_point = 3}};
-  config.tensor_overrides = {{"e", ours}};
+  ours.params = {{.scale = 0.5F, .zero_point = 0}};
+  config.tensor_overrides = {{"own", ours}};
   const auto plan = plan_quantization(conditional(), table_of({"x", "p", "a", "t", "e"}), config);
-  EXPECT_EQ(plan.bodies[1].plan.find("e")->params.front().scale, 0.5F);
+  ASSERT_NE(plan.bodies[1].plan.find("own"), nullptr);
+  EXPECT_EQ(plan.bodies[1].plan.find("own")->params.front().scale, 0.5F);
   config.tensor_overrides = {{"nowhere", ours}};
   EXPECT_THROW(plan_quantization(conditional(), table_of({"x", "p", "a", "t", "e"}), config),
                Error);
