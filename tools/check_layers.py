@@ -23,6 +23,7 @@ SEAMS = [
     (re.compile(r"turbojpeg\.h$|jpeglib\.h$|spng\.h$|png\.h$"), "preprocess", False),
     (re.compile(r"zlib\.h$"), "archive", False),
     (re.compile(r"openssl/"), "base", False),
+    (re.compile(r"grpc(pp)?/"), "rpc", False),
     (re.compile(r"nlohmann/"), "base", True),
     (re.compile(r"CLI/"), None, False),  # the applications'
 ]

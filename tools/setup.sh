@@ -22,7 +22,7 @@ debian_packages=(
   g++ cmake ninja-build pkg-config python3
   libprotobuf-dev protobuf-compiler nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev
   libturbojpeg0-dev libspng-dev libssl-dev zlib1g-dev
-  libboost1.81-dev libsimdjson-dev prometheus-cpp-dev
+  libboost1.81-dev libsimdjson-dev prometheus-cpp-dev libgrpc++-dev
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 sanitizer_packages=(clang-14 libclang-rt-14-dev)

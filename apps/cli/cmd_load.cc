@@ -22,6 +22,7 @@ constexpr std::size_t kRequests = 64;
 struct Options {
   load::Endpoint endpoint;
   std::string url = to_string(load::Endpoint{}.server);
+  bool grpc = false;
   std::string data;
   bool encoded = false;
   std::size_t batch = 1;
@@ -95,6 +96,7 @@ void print_trials(std::ostream& out, std::span<const load::TrialResult> trials,
 
 int run(Options& options, const Context& context) {
   options.endpoint.server = serve::parse_address(options.url);
+  if (options.grpc) options.endpoint.transport = load::Transport::kGrpc;
   options.trial.arrivals = load::arrivals_from(options.arrivals);
   if (options.max_p99_ms > 0) options.limits.p99_ms = options.max_p99_ms;
   if (options.search && !options.limits.p99_ms)
@@ -156,8 +158,9 @@ Run declare(CLI::App& app) {
   app.add_option("--model", options->endpoint.model, "Name of the model on the server")->required();
   app.add_option("--model-version", options->endpoint.version,
                  "Generation, label or digest (default: the active one)");
-  app.add_option("--url", options->url, "HOST:PORT of the server's HTTP port")
+  app.add_option("--url", options->url, "HOST:PORT of the server's HTTP port, or its gRPC port")
       ->capture_default_str();
+  app.add_flag("--grpc", options->grpc, "Speak gRPC there");
   app.add_option("--data", options->data, "Samples to send; without it, random numbers");
   app.add_flag("--encoded", options->encoded,
                "Send images as their files hold them; the server decodes and preprocesses");

@@ -4,8 +4,8 @@
 #include <mutex>
 
 #include "command.h"
+#include "options.h"
 #include "planish/base/error.h"
-#include "planish/base/file.h"
 #include "planish/base/json.h"
 #include "planish/serve/server.h"
 #include "planish/store/store.h"
@@ -20,6 +20,8 @@ struct Options {
   std::string grpc;
   std::string token_file;
   std::vector<std::string> shadows;
+  std::string auto_rollback;
+  std::uint64_t capture_mb = serve::CaptureConfig{}.max_bytes >> 20;
   double drain_seconds = static_cast<double>(serve::ServerConfig{}.drain.count()) / 1000;
   double drain_delay_seconds =
       static_cast<double>(serve::ServerConfig{}.drain_delay.count()) / 1000;
@@ -52,39 +54,33 @@ void wait_for(const std::stop_token& stop) {
   stopped.wait(lock, stop, [] { return false; });
 }
 
-std::string first_line(const std::string& path) {
-  const std::string text = read_file(path, 4096);
-  std::string line = text.substr(0, text.find_first_of("\r\n"));
-  if (line.empty())
-    throw Error(ErrorCode::kInvalidArgument,
-                path + " is empty; expected a token on its first line");
-  return line;
-}
-
 int run(Options& options, const Context& context) {
-  if (!options.grpc.empty()) {
-    throw Error(ErrorCode::kUnsupported,
-                "--grpc: this version serves HTTP only; use --http and its binary tensors");
-  }
   serve::ServerConfig& config = options.config;
   config.http = serve::parse_address(options.http);
   config.admin = serve::parse_address(options.admin);
+  if (!options.grpc.empty()) config.grpc = serve::parse_address(options.grpc);
+  config.capture.max_bytes = options.capture_mb << 20;
   config.drain = milliseconds_of(options.drain_seconds);
   config.drain_delay = milliseconds_of(options.drain_delay_seconds);
   config.queue_timeout = milliseconds_of(options.queue_timeout_seconds);
   config.max_body_bytes = options.max_body_mb << 20;
   for (const std::string& text : options.shadows)
     config.shadows.push_back(serve::parse_shadow(text));
-  if (!options.token_file.empty()) config.admin_token = first_line(options.token_file);
+  if (!options.auto_rollback.empty())
+    config.auto_rollback = serve::parse_rollback_rule(options.auto_rollback);
+  if (!options.token_file.empty()) config.admin_token = token_in(options.token_file);
   config.log = log_to_stderr();
 
   serve::Server server(config);
-  const Json where = {{"http", to_string(server.http())}, {"admin", to_string(server.admin())}};
-  if (context.json)
+  Json where = {{"http", to_string(server.http())}, {"admin", to_string(server.admin())}};
+  if (server.grpc()) where["grpc"] = to_string(*server.grpc());
+  if (context.json) {
     context.out << where.dump() << std::endl;
-  else
-    context.out << "http " << to_string(server.http()) << "  admin " << to_string(server.admin())
-                << std::endl;
+  } else {
+    for (const auto& [port, address] : where.items())
+      context.out << port << ' ' << address.get<std::string>() << "  ";
+    context.out << std::endl;
+  }
   wait_for(context.stop);
   server.stop();
   return kExitSuccess;
@@ -101,7 +97,7 @@ Run declare(CLI::App& app) {
       "Its preprocessing, for JPEG and PNG as inputs: imagenet, tf, none, or a JSON file");
   app.add_option("--http", options->http, "Data port: HOST:PORT; port 0: any that is free")
       ->capture_default_str();
-  app.add_option("--grpc", options->grpc, "gRPC port (not in this version)");
+  app.add_option("--grpc", options->grpc, "gRPC port: HOST:PORT (default: none)");
   app.add_option("--admin", options->admin, "Admin port: metrics, activate, rollback, status page")
       ->capture_default_str();
   app.add_option("--admin-token-file", options->token_file,
@@ -109,6 +105,18 @@ Run declare(CLI::App& app) {
   app.add_option("--shadow", options->shadows,
                  "NAME=VERSION:FRACTION: compare that share of requests with another version")
       ->allow_extra_args(false);
+  app.add_option("--capture", config.capture.folder,
+                 "Keep a uniform choice of the requests in this folder, as data for `planish "
+                 "calibrate` (default: nothing is kept)");
+  app.add_option("--capture-samples", config.capture.samples, "So many of each model")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--capture-max-mb", options->capture_mb, "And no more than so many MiB")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--auto-rollback", options->auto_rollback,
+                 "Take a version back that breaks one of these: p99=12ms,failures=0.01,"
+                 "agreement=0.98 (with requests=100,window=30s)");
   app.add_option("--workers", config.workers, "Runs side by side (0: one for each usable core)")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

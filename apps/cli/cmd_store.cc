@@ -3,8 +3,11 @@
 #include <memory>
 
 #include "command.h"
+#include "options.h"
 #include "planish/base/error.h"
 #include "planish/base/json.h"
+#include "planish/serve/client.h"
+#include "planish/serve/gate.h"
 #include "planish/store/store.h"
 #include "planish/store/version_files.h"
 #include "terminal.h"
@@ -29,6 +32,12 @@ struct Options {
   store::Author author;
   store::GcConfig gc;
   fs::path layout;
+  // The gate of activate.
+  serve::GateConfig gate;
+  bool gated = false;
+  std::string p99;
+  std::string admin = to_string(serve::ServerConfig{}.admin);
+  std::string token_file;
 };
 
 std::string short_digest(const store::Digest& digest) { return digest.hex().substr(0, 12); }
@@ -135,7 +144,44 @@ int print_active(const Options& options, const Context& context, const ActiveVer
   return kExitSuccess;
 }
 
+constexpr std::chrono::milliseconds kAdminTimeout{10'000};
+
+/// What the running server saw of the version that is to be activated, beside the active one.
+serve::ShadowReport report_on(const Options& options, const ModelStore& models) {
+  const std::string wanted = models.resolve(options.name, options.version).digest.text();
+  const auto active = models.active(options.name);
+  const serve::Address admin = serve::parse_address(options.admin);
+  const std::string token =
+      options.token_file.empty() ? std::string() : token_in(options.token_file);
+  for (const serve::ShadowReport& report :
+       serve::fetch_shadow_reports(admin, options.name, kAdminTimeout, token)) {
+    const bool is_beside_active = active && report.live.ends_with(" " + active->digest.text());
+    if (report.shadow.ends_with(" " + wanted) && (is_beside_active || report.samples == 0))
+      return report;
+  }
+  throw Error(ErrorCode::kNotFound, "the server at " + options.admin + " runs no shadow of '" +
+                                        options.name +
+                                        "' on that version; start it with --shadow " +
+                                        options.name + "=" + options.version + ":0.1");
+}
+
 int activate(const Options& options, const Context& context) {
+  if (options.gated) {
+    const ModelStore models = ModelStore::open(options.store);
+    Options gated = options;
+    if (!options.p99.empty()) gated.gate.max_p99_ms = serve::parse_milliseconds(options.p99);
+    const serve::GateVerdict verdict = judge(report_on(options, models), gated.gate);
+    if (!verdict.passed) {
+      const Json json = {{"name", options.name}, {"activated", false}, {"gate", verdict.why}};
+      print(context, json, [&](std::ostream& out) {
+        out << options.name << ": not activated: " << verdict.why << '\n';
+      });
+      return kExitThresholdFailed;
+    }
+    gated.author.why += (gated.author.why.empty() ? "gate: " : "; gate: ") + verdict.why;
+    gated.gated = false;
+    return activate(gated, context);
+  }
   return print_active(
       options, context,
       ModelStore::open(options.store).activate(options.name, options.version, options.author));
@@ -259,6 +305,31 @@ void declare_put(Declarer& declare, Options& options) {
   declare.author(sub);
 }
 
+void declare_gate(CLI::App& sub, Options& options) {
+  auto* agreement =
+      sub.add_option_function<double>(
+             "--if-agreement",
+             [&options](double share) {
+               options.gated = true;
+               options.gate.min_agreement = share;
+             },
+             "Only if the running server's shadow of the version gives the same first class in at "
+             "least this share (lower end of the 95 % interval); else exit status 1")
+          ->check(CLI::Range(0.0, 1.0));
+  sub.add_option("--min-samples", options.gate.min_samples, "And only on at least so many samples")
+      ->needs(agreement)
+      ->capture_default_str();
+  sub.add_option("--p99", options.p99,
+                 "And only if the p99 of its runs is at most this, as in 12ms")
+      ->needs(agreement);
+  sub.add_option("--admin", options.admin, "Admin port of the running server")
+      ->needs(agreement)
+      ->capture_default_str();
+  sub.add_option("--admin-token-file", options.token_file,
+                 "A file whose first line is the admin port's token")
+      ->needs(agreement);
+}
+
 Run declare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto chosen = std::make_shared<Action>(nullptr);
@@ -274,6 +345,7 @@ Run declare(CLI::App& app) {
   declarer.name(to_activate);
   declarer.version(to_activate);
   declarer.author(to_activate);
+  declare_gate(to_activate, *options);
 
   CLI::App& back =
       declarer.add("rollback", "Bring back the version that was active before", rollback);

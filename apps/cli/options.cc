@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "planish/base/error.h"
+#include "planish/base/file.h"
 #include "planish/host/host.h"
 #include "planish/import/import.h"
 #include "planish/prepare/prepare.h"
@@ -91,6 +93,15 @@ Model load_for_quantization(const std::string& path, bool as_it_is, const Contex
   config.progress = context.progress;
   config.stop = context.stop;
   return prepare(model, config).model;
+}
+
+std::string token_in(const std::string& path) {
+  const std::string text = read_file(path, 4096);
+  std::string line = text.substr(0, text.find_first_of("\r\n"));
+  if (line.empty())
+    throw Error(ErrorCode::kInvalidArgument,
+                path + " is empty; expected a token on its first line");
+  return line;
 }
 
 }  // namespace planish::cli

@@ -55,6 +55,9 @@ struct TargetOption {
   [[nodiscard]] Target target() const;
 };
 
+/// The token in a file: its first line. @throws Error(kInvalidArgument) when that is empty.
+std::string token_in(const std::string& path);
+
 /// The model that calibrate and quantize work on: prepared, or as it is with the types of its
 /// values. Preparing is deterministic, so a calibration made by one command fits the other's model.
 Model load_for_quantization(const std::string& path, bool as_it_is, const Context& context);

@@ -5,6 +5,7 @@
 
 #include "dataset/sources.h"
 #include "planish/base/error.h"
+#include "planish/dataset/capture_list.h"
 
 namespace planish {
 namespace {
@@ -30,6 +31,13 @@ std::unique_ptr<Dataset> open_file(const fs::path& path, const Signature& signat
                             signature, config);
 }
 
+std::unique_ptr<Dataset> open_folder(const fs::path& path, const Signature& signature,
+                                     const DatasetConfig& config) {
+  const bool is_capture = fs::exists(path / kCaptureListName);
+  return detail::open_files(is_capture ? detail::list_capture(path) : detail::list_folder(path),
+                            signature, config);
+}
+
 }  // namespace
 
 std::unique_ptr<Dataset> open_dataset(const fs::path& path, const Signature& signature,
@@ -38,9 +46,9 @@ std::unique_ptr<Dataset> open_dataset(const fs::path& path, const Signature& sig
     std::error_code failure;
     const fs::file_status status = fs::status(path, failure);
     if (!fs::exists(status)) throw Error(ErrorCode::kNotFound, "no such file or folder");
-    std::unique_ptr<Dataset> dataset =
-        fs::is_directory(status) ? detail::open_files(detail::list_folder(path), signature, config)
-                                 : open_file(path, signature, config);
+    std::unique_ptr<Dataset> dataset = fs::is_directory(status)
+                                           ? open_folder(path, signature, config)
+                                           : open_file(path, signature, config);
     // A sample that does not fit is better told now than after minutes of other work.
     if (config.on_bad_sample == OnBadSample::kFail) (void)dataset->read(0);
     return dataset;

@@ -67,6 +67,7 @@ class FileDataset final : public Dataset {
 
  private:
   [[nodiscard]] std::vector<NamedTensor> read_inputs(const SampleFiles& sample) const {
+    require_unchanged(sample);
     switch (sample.kind) {
       case FileKind::kImage:
         return {read_image(sample.files.front())};
@@ -75,6 +76,13 @@ class FileDataset final : public Dataset {
       default:
         return fit_inputs(read_arrays(sample.files.front(), sample.kind), signature_);
     }
+  }
+
+  static void require_unchanged(const SampleFiles& sample) {
+    if (sample.sha256.empty()) return;
+    if (sha256_hex_of_file(sample.files.front()) == sample.sha256) return;
+    throw Error(ErrorCode::kCorrupt,
+                "its content was changed after it was captured; remove it from capture.json");
   }
 
   [[nodiscard]] NamedTensor read_image(const fs::path& path) const {

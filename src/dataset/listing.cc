@@ -10,6 +10,7 @@
 
 #include "planish/base/error.h"
 #include "planish/base/file.h"
+#include "planish/dataset/capture_list.h"
 #include "planish/preprocess/preprocess.h"
 
 namespace planish::detail {
@@ -174,6 +175,21 @@ std::vector<SampleFiles> list_folder(const fs::path& folder) {
   }
   if (failure) throw Error(ErrorCode::kUnavailable, "cannot be listed: " + failure.message());
   return std::move(listing).finish();
+}
+
+std::vector<SampleFiles> list_capture(const fs::path& folder) {
+  std::vector<SampleFiles> samples;
+  for (const CapturedFile& file : read_capture_list(folder).files) {
+    const fs::path path = folder / file.name;
+    samples.push_back({.name = file.name,
+                       .kind = kind_of(path).value_or(FileKind::kImage),
+                       .files = {path},
+                       .sha256 = path.stem().string()});
+  }
+  if (samples.empty())
+    throw Error(ErrorCode::kInvalidArgument, "the capture is empty; let the server see requests");
+  std::ranges::sort(samples, {}, &SampleFiles::name);
+  return samples;
 }
 
 std::vector<SampleFiles> list_lines(const fs::path& path) {

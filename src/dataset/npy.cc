@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "planish/archive/zip_writer.h"
 #include "planish/base/byte_reader.h"
 #include "planish/base/checked.h"
 #include "planish/dataset/tensor_files.h"
@@ -193,6 +194,30 @@ void check_booleans(std::span<const std::byte> bytes) {
   if (!valid) throw Error(ErrorCode::kCorrupt, ".npy of bool holds bytes other than 0 and 1");
 }
 
+/// NumPy's format 1.0: the header is padded so that elements begin at a multiple of 64.
+std::string to_npy(const Tensor& tensor) {
+  const auto row = std::ranges::find(kElementTypes, tensor.dtype(), &ElementType::dtype);
+  if (row == kElementTypes.end()) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        "elements of type " + std::string(name_of(tensor.dtype())) + ", which NumPy does not have");
+  }
+  std::string shape;
+  for (const std::int64_t dim : tensor.dims()) shape += std::to_string(dim) + ",";
+  std::string header = "{'descr': '";
+  header += row->descr;
+  header += "', 'fortran_order': False, 'shape': (" + shape + "), }";
+  constexpr std::size_t kPrefix = 10;  // magic, version, length
+  header.append(63 - (kPrefix + header.size()) % 64, ' ');
+  header += '\n';
+  std::string npy("\x93NUMPY\x01\x00", 8);
+  npy += static_cast<char>(header.size() & 0xFF);
+  npy += static_cast<char>(header.size() >> 8);
+  npy += header;
+  npy.append(reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size());
+  return npy;
+}
+
 }  // namespace
 
 Tensor parse_npy(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
@@ -214,6 +239,13 @@ Tensor parse_npy(std::span<const std::byte> bytes, std::shared_ptr<const void> o
   if (owner) return Tensor(header.dtype, std::move(header.dims), elements, std::move(owner));
   return Tensor(header.dtype, std::move(header.dims),
                 std::vector<std::byte>(elements.begin(), elements.end()));
+}
+
+std::string to_npz(std::span<const NamedTensor> tensors) {
+  ZipWriter zip;
+  for (const NamedTensor& tensor : tensors)
+    zip.add(tensor.name + ".npy", in_context(tensor.name, [&] { return to_npy(tensor.value); }));
+  return std::move(zip).finish();
 }
 
 }  // namespace planish

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "planish/load/load.h"
+#include "planish/serve/client.h"
 
 namespace planish::load {
 
@@ -15,12 +16,7 @@ std::string model_path(const Endpoint& endpoint);
 std::string post_bytes(const Endpoint& endpoint, std::string_view path, std::string_view body,
                        std::size_t header_bytes);
 
-struct HttpAnswer {
-  int status = 0;
-  std::string body = {};
-};
-
 /// One GET on a connection of its own. @throws Error(kUnavailable).
-HttpAnswer http_get(const Endpoint& endpoint, const std::string& path);
+serve::HttpAnswer http_get(const Endpoint& endpoint, const std::string& path);
 
 }  // namespace planish::load

@@ -29,7 +29,11 @@ TensorSpec spec_from(const Json& json) {
 }  // namespace
 
 Signature fetch_signature(const Endpoint& endpoint) {
-  const HttpAnswer answer = http_get(endpoint, model_path(endpoint));
+  if (endpoint.transport == Transport::kGrpc) {
+    return serve::fetch_grpc_signature(endpoint.server, endpoint.model, endpoint.version,
+                                       endpoint.timeout);
+  }
+  const serve::HttpAnswer answer = http_get(endpoint, model_path(endpoint));
   if (answer.status == 404 || answer.status == 400) {
     throw Error(ErrorCode::kNotFound,
                 to_string(endpoint.server) + " has no model '" + endpoint.model + "'" +
@@ -57,6 +61,8 @@ Signature fetch_signature(const Endpoint& endpoint) {
 
 Request tensor_request(const Endpoint& endpoint, std::span<const NamedTensor> inputs,
                        std::size_t batch) {
+  if (endpoint.transport == Transport::kGrpc)
+    return {serve::write_grpc_request(endpoint.model, endpoint.version, inputs), batch};
   Json header;
   std::string data;
   for (const NamedTensor& input : inputs) {

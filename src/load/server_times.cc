@@ -7,8 +7,9 @@
 namespace planish::load {
 
 std::optional<ServerCounters> read_counters(const Endpoint& endpoint) {
+  if (endpoint.transport == Transport::kGrpc) return std::nullopt;
   try {
-    const HttpAnswer answer = http_get(endpoint, model_path(endpoint) + "/stats");
+    const serve::HttpAnswer answer = http_get(endpoint, model_path(endpoint) + "/stats");
     if (answer.status != 200) return std::nullopt;
     ServerCounters sums;
     const Json json = parse_json(answer.body);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -15,6 +16,7 @@
 
 #include "load/server_times.h"
 #include "planish/base/error.h"
+#include "planish/rpc/rpc.h"
 
 namespace planish::load {
 namespace {
@@ -25,7 +27,8 @@ namespace http = beast::http;
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 
-constexpr std::uint64_t kMaxAnswerBytes = std::uint64_t{1} << 30;
+constexpr std::size_t kMaxAnswerBytes = std::size_t{1} << 30;
+constexpr std::string_view kInferMethod = "/inference.GRPCInferenceService/ModelInfer";
 /// After a connection that could not be made: a server that is gone is not asked without pause.
 constexpr std::chrono::milliseconds kPause{10};
 
@@ -37,10 +40,14 @@ Clock::duration duration_of(double seconds) {
 }
 
 struct Connection {
-  explicit Connection(asio::io_context& context) : stream(context) {}
+  Connection(asio::io_context& context, const Endpoint& endpoint) : stream(context) {
+    if (endpoint.transport == Transport::kGrpc)
+      channel.emplace(to_string(endpoint.server), kMaxAnswerBytes);
+  }
   beast::tcp_stream stream;
   beast::flat_buffer buffer;
   bool is_open = false;
+  std::optional<rpc::Channel> channel;  // by gRPC, instead of the stream
 };
 
 /// What one stretch of load left behind.
@@ -101,7 +108,8 @@ class Generator {
   }
 
   Connection& connection() {
-    if (idle_.empty()) return *connections_.emplace_back(std::make_unique<Connection>(context_));
+    if (idle_.empty())
+      return *connections_.emplace_back(std::make_unique<Connection>(context_, endpoint_));
     Connection& last = *idle_.back();
     idle_.pop_back();
     return last;
@@ -157,13 +165,47 @@ class Generator {
   asio::awaitable<void> exchange(Connection& connection, TimePoint due) {
     std::string failure;
     try {
-      co_await exchange_or_throw(connection, due);
+      if (connection.channel)
+        co_await call(connection, due);
+      else
+        co_await exchange_or_throw(connection, due);
     } catch (const boost::system::system_error& error) {
       failure = error.code().message();
     }
     if (failure.empty()) co_return;
     record_.fail(0, failure);
     close(connection);
+    asio::steady_timer pause(context_, kPause);
+    co_await pause.async_wait(asio::use_awaitable);
+  }
+
+  /// The reply, whichever thread brings it.
+  asio::awaitable<rpc::Reply> reply_to(const Request& request, rpc::Channel& channel) {
+    return asio::async_initiate<const asio::use_awaitable_t<>, void(rpc::Reply)>(
+        [this, &request, &channel](auto completion) {
+          auto shared = std::make_shared<decltype(completion)>(std::move(completion));
+          channel.call(kInferMethod, request.bytes, endpoint_.timeout,
+                       [shared, guard = asio::make_work_guard(context_)](rpc::Reply reply) {
+                         asio::post(guard.get_executor(),
+                                    [shared, reply = std::move(reply)]() mutable {
+                                      (*shared)(std::move(reply));
+                                    });
+                       });
+        },
+        asio::use_awaitable);
+  }
+
+  asio::awaitable<void> call(Connection& connection, TimePoint due) {
+    const Request& request = requests_[next_++ % requests_.size()];
+    const rpc::Reply reply = co_await reply_to(request, *connection.channel);
+    record_.last_answer = Clock::now();
+    if (!reply.error) {
+      record_.latency_ms.push_back(milliseconds(record_.last_answer - due));
+      record_.inferences += request.inferences;
+      co_return;
+    }
+    record_.fail(row_of(reply.error->code()).http_status, reply.error->message().substr(0, 500));
+    if (reply.error->code() != ErrorCode::kUnavailable) co_return;
     asio::steady_timer pause(context_, kPause);
     co_await pause.async_wait(asio::use_awaitable);
   }

@@ -248,6 +248,7 @@ std::string HttpApi::metrics() const {
   MetricsInput input;
   input.models = serving_.registry.statuses();
   input.shadows = serving_.shadows.reports();
+  input.captures = serving_.capture.counts();
   input.waiting = executor.waiting();
   input.running = executor.running();
   input.workers = executor.workers();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "planish/serve/server.h"
+#include "serve/capture_set.h"
 #include "serve/http_listener.h"
 #include "serve/inference.h"
 #include "serve/model_registry.h"
@@ -20,6 +21,7 @@ struct Serving {
   ModelRegistry& registry;
   Inference& inference;
   ShadowSet& shadows;
+  CaptureSet& capture;
   std::atomic<bool> draining{false};
   std::function<std::size_t()> connections = {};  // of the data port
 };

@@ -52,9 +52,10 @@ std::chrono::milliseconds waited(const InferenceCall& call) {
 
 }  // namespace
 
-Inference::Inference(const ServerConfig& config, ShadowSet& shadows)
+Inference::Inference(const ServerConfig& config, ShadowSet& shadows, CaptureSet& capture)
     : config_(config),
       shadows_(shadows),
+      capture_(capture),
       executor_(threads_or_usable(config.workers), config.queue) {}
 
 void Inference::submit(std::shared_ptr<InferenceCall> call) {
@@ -115,8 +116,9 @@ void Inference::run_or_throw(InferenceCall& call) {
   counts.output.record(finished - computed);
   counts.request.record(finished - call.received);
   counts.batches.record(batch, parsed - begun, computed - parsed, finished - computed);
-  shadows_.offer(call.version, request, outputs);
   call.send();
+  shadows_.offer(call.version, request, outputs);
+  capture_.offer(version, request);
 }
 
 }  // namespace planish::serve

@@ -8,6 +8,7 @@
 
 #include "planish/base/error.h"
 #include "planish/serve/server.h"
+#include "serve/capture_set.h"
 #include "serve/executor.h"
 #include "serve/model_registry.h"
 #include "serve/protocol.h"
@@ -37,7 +38,7 @@ class InferenceCall {
 /// Runs calls on the workers and counts what came of them.
 class Inference {
  public:
-  Inference(const ServerConfig& config, ShadowSet& shadows);
+  Inference(const ServerConfig& config, ShadowSet& shadows, CaptureSet& capture);
   Inference(const Inference&) = delete;
   Inference& operator=(const Inference&) = delete;
 
@@ -51,6 +52,7 @@ class Inference {
 
   const ServerConfig& config_;
   ShadowSet& shadows_;
+  CaptureSet& capture_;
   Executor executor_;
 };
 

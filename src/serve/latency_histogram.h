@@ -23,6 +23,15 @@ class LatencyHistogram {
     std::uint64_t count = 0;
     std::uint64_t total_ns = 0;
 
+    /// What was recorded after `earlier`, a snapshot of the same histogram.
+    [[nodiscard]] Snapshot since(const Snapshot& earlier) const {
+      Snapshot difference;
+      for (std::size_t i = 0; i < kBuckets; ++i)
+        difference.counts[i] = counts[i] - earlier.counts[i];
+      difference.count = count - earlier.count;
+      difference.total_ns = total_ns - earlier.total_ns;
+      return difference;
+    }
     /// The upper end of the bucket that holds quantile `q` in (0, 1]; 0 when nothing was recorded.
     [[nodiscard]] std::chrono::microseconds quantile(double q) const {
       if (count == 0) return std::chrono::microseconds{0};

@@ -170,6 +170,19 @@ void add_shadows(Families& families, const std::vector<ShadowReport>& shadows) {
   });
 }
 
+void add_captures(Families& families, const std::vector<CaptureCounts>& captures) {
+  const auto each = [&](const char* name, const char* help, std::uint64_t CaptureCounts::*count) {
+    for (const CaptureCounts& one : captures) {
+      families.counter(name, help, static_cast<double>(one.*count),
+                       {{"model", one.model}, {"kind", one.kind}});
+    }
+  };
+  each("planish_capture_seen_total", "Samples that a capture chose from", &CaptureCounts::seen);
+  each("planish_capture_written_total", "Samples written", &CaptureCounts::written);
+  each("planish_capture_dropped_total", "Samples chosen but not written: slow disk, or the limit",
+       &CaptureCounts::dropped);
+}
+
 Json duration(const LatencyHistogram::Snapshot& snapshot) {
   return {{"count", snapshot.count}, {"ns", snapshot.total_ns}};
 }
@@ -261,6 +274,9 @@ std::string write_metrics(const MetricsInput& input) {
   counters(families, versions, "planish_request_cancellations_total",
            "Requests whose caller went away before the answer",
            [](const S& s) { return s.cancellations.load(); });
+  counters(families, versions, "planish_auto_rollbacks_total",
+           "Times that the server took this version back by itself",
+           [](const S& s) { return s.auto_rollbacks.load(); });
   histograms(families, versions, "planish_request_duration_seconds",
              "From the whole request read to its response made",
              [](const S& s) -> const LatencyHistogram& { return s.request; });
@@ -272,6 +288,7 @@ std::string write_metrics(const MetricsInput& input) {
   histograms(families, versions, "planish_compute_duration_seconds", "The run of the model",
              [](const S& s) -> const LatencyHistogram& { return s.compute; });
   add_shadows(families, input.shadows);
+  add_captures(families, input.captures);
   return families.text();
 }
 

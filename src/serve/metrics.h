@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "planish/serve/shadow.h"
+#include "serve/capture_set.h"
 #include "serve/executor.h"
 #include "serve/model_registry.h"
 
@@ -13,6 +14,7 @@ namespace planish::serve {
 struct MetricsInput {
   std::vector<ModelStatus> models = {};
   std::vector<ShadowReport> shadows = {};
+  std::vector<CaptureCounts> captures = {};
   std::size_t waiting = 0;
   std::size_t running = 0;
   std::size_t workers = 0;

@@ -36,6 +36,8 @@ struct LoadedVersion {
   std::optional<TemporaryFolder> files = {};  // where external data was put beside the model
 
   [[nodiscard]] std::string version() const { return std::to_string(generation); }
+  /// Generation and digest, as ShadowReport names a version.
+  [[nodiscard]] std::string text() const { return version() + " " + digest; }
 };
 using Version = std::shared_ptr<const LoadedVersion>;
 

@@ -9,6 +9,7 @@
 #include "planish/base/error.h"
 #include "planish/serve/datatypes.h"
 #include "serve/protocol.h"
+#include "serve/tensor_reading.h"
 
 namespace planish::serve {
 namespace {
@@ -180,61 +181,6 @@ Tensor tensor_from_json(od::value& data, DType dtype, std::vector<std::int64_t> 
   }
 }
 
-/// BYTES: each element a 4-byte little-endian length and so many bytes.
-std::vector<std::string> read_bytes_elements(std::string_view bytes, std::size_t count) {
-  std::vector<std::string> elements;
-  while (elements.size() < count) {
-    std::uint32_t length = 0;
-    if (bytes.size() < sizeof(length)) refuse("a BYTES element ends before its length");
-    std::memcpy(&length, bytes.data(), sizeof(length));
-    bytes.remove_prefix(sizeof(length));
-    if (length > bytes.size()) {
-      refuse("a BYTES element says " + std::to_string(length) + " bytes; " +
-             std::to_string(bytes.size()) + " are left");
-    }
-    elements.emplace_back(bytes.substr(0, length));
-    bytes.remove_prefix(length);
-  }
-  if (!bytes.empty())
-    refuse(std::to_string(bytes.size()) + " bytes are left behind the last BYTES element");
-  return elements;
-}
-
-Tensor tensor_from_binary(const Body& body, std::string_view bytes, DType dtype,
-                          std::vector<std::int64_t> dims, std::size_t count) {
-  if (dtype == DType::kString)
-    return Tensor::of_strings(std::move(dims), read_bytes_elements(bytes, count));
-  const std::size_t expected = byte_count(dtype, count);
-  if (bytes.size() != expected) {
-    refuse("binary data of " + std::to_string(bytes.size()) + " bytes; shape and datatype need " +
-           std::to_string(expected));
-  }
-  if (dtype == DType::kBool && bytes.find_first_not_of(std::string_view("\0\1", 2)) != bytes.npos)
-    refuse("a BOOL element is neither 0 nor 1");
-  return {dtype, std::move(dims), std::as_bytes(std::span(bytes)), body};
-}
-
-/// Images of one batch, each preprocessed as the version says, stacked along the first dimension.
-Tensor images_to_tensor(const Tensor& images, const InferContext& context) {
-  std::vector<std::byte> bytes;
-  std::vector<std::int64_t> dims;
-  DType dtype = DType::kFloat32;
-  for (std::size_t i = 0; i < images.strings().size(); ++i) {
-    const Tensor one = in_context("image " + std::to_string(i), [&] {
-      return preprocess_encoded(std::as_bytes(std::span(images.strings()[i])), *context.preprocess,
-                                context.images);
-    });
-    if (i > 0 && one.dims() != dims) refuse("images of one request give tensors of other shapes");
-    dims = one.dims();
-    dtype = one.dtype();
-    if (i == 0) bytes.reserve(checked_mul(one.bytes().size(), images.strings().size()));
-    bytes.insert(bytes.end(), one.bytes().begin(), one.bytes().end());
-  }
-  if (dims.empty()) refuse("no image; expected one or more");
-  dims.front() = static_cast<std::int64_t>(images.strings().size());
-  return {dtype, std::move(dims), std::move(bytes)};
-}
-
 /// Where binary tensors are taken from, in the order in which the JSON names them.
 class BinaryTail {
  public:
@@ -257,51 +203,16 @@ class BinaryTail {
   std::string_view bytes_;
 };
 
-const TensorSpec& spec_of(const std::string& name, const Signature& signature) {
-  const auto found = std::ranges::find(signature.inputs, name, &TensorSpec::name);
-  if (found == signature.inputs.end()) {
-    std::string known;
-    for (const TensorSpec& input : signature.inputs)
-      known += (known.empty() ? "'" : ", '") + input.name + "'";
-    refuse("unexpected inference input '" + name + "'; the model's inputs are " + known);
-  }
-  return *found;
-}
-
-/// Whether BYTES for this input are images.
-bool takes_images(const TensorSpec& spec, const InferContext& context) {
-  return spec.dtype != DType::kString && context.preprocess != nullptr;
-}
-
-Tensor finish(Tensor tensor, const TensorSpec& spec, const InferContext& context) {
-  if (tensor.dtype() == DType::kString && takes_images(spec, context))
-    tensor = images_to_tensor(tensor, context);
-  if (tensor.dtype() != spec.dtype) {
-    refuse("datatype " + std::string(datatype_of(tensor.dtype())) + "; the model expects " +
-           std::string(datatype_of(spec.dtype)));
-  }
-  return tensor;
-}
-
 NamedTensor read_input(od::object& input, BinaryTail& tail, const Body& body,
-                       const InferContext& context) {
+                       const InferContext& context, std::vector<std::string>& images) {
   const std::string name = text_member(input, "name");
   return in_context("input '" + name + "'", [&] {
-    const TensorSpec& spec = spec_of(name, context.signature);
+    const TensorSpec& spec = input_spec(name, context.signature);
     const std::string datatype = text_member(input, "datatype");
     const auto dtype = dtype_from_datatype(datatype);
     if (!dtype) refuse("unknown datatype '" + datatype + "'");
     std::vector<std::int64_t> dims = shape_member(input);
-    std::size_t count = 0;
-    try {
-      count = checked_element_count(dims);
-    } catch (const Error& error) {
-      refuse("'shape': " + error.message());
-    }
-    if (count > context.max_elements) {
-      throw Error(ErrorCode::kExhausted, std::to_string(count) + " elements; at most " +
-                                             std::to_string(context.max_elements) + " are taken");
-    }
+    const std::size_t count = counted_elements(dims, context);
     std::optional<std::int64_t> binary;
     if (auto parameters = find(input, "parameters")) {
       od::object object = expect(parameters->get_object(), "'parameters' as an object");
@@ -313,7 +224,7 @@ NamedTensor read_input(od::object& input, BinaryTail& tail, const Body& body,
     Tensor tensor =
         binary ? tensor_from_binary(body, tail.take(*binary), *dtype, std::move(dims), count)
                : tensor_from_json(*data, *dtype, std::move(dims), count);
-    return NamedTensor{name, finish(std::move(tensor), spec, context)};
+    return NamedTensor{name, fitted(std::move(tensor), spec, context, images)};
   });
 }
 
@@ -371,7 +282,7 @@ InferRequest read_document(od::document& document, std::string_view text, Binary
   std::set<std::string> names;
   for (auto item : expect(inputs->get_array(), "'inputs' as a list")) {
     od::object input = expect(item.get_object(), "an input as an object");
-    request.inputs.push_back(read_input(input, tail, body, context));
+    request.inputs.push_back(read_input(input, tail, body, context, request.images));
     if (!names.insert(request.inputs.back().name).second)
       refuse("input '" + request.inputs.back().name + "' is given twice");
   }
@@ -391,7 +302,7 @@ InferRequest read_raw(const Body& body, const InferContext& context) {
   request.binary_outputs = true;
   if (spec.dtype == DType::kString || takes_images(spec, context)) {
     Tensor one = Tensor::of_strings({1}, {*body});
-    request.inputs.push_back({spec.name, finish(std::move(one), spec, context)});
+    request.inputs.push_back({spec.name, fitted(std::move(one), spec, context, request.images)});
     return request;
   }
   std::vector<std::int64_t> dims;

@@ -32,6 +32,7 @@ struct OutputRequest {
 struct InferRequest {
   std::optional<std::string> id = {};
   std::vector<NamedTensor> inputs = {};     // in the signature's element types
+  std::vector<std::string> images = {};     // as they were sent, where inputs are made of images
   std::vector<OutputRequest> outputs = {};  // empty: all
   bool binary_outputs = false;
   std::optional<std::chrono::microseconds> timeout = {};  // how long it may wait and run

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
 #include <charconv>
@@ -55,8 +56,11 @@ RowDifference compare_rows(std::span<const float> live, std::span<const float> s
   return difference;
 }
 
-std::string version_text(const LoadedVersion& version) {
-  return version.version() + " " + version.digest;
+/// CPU time of this thread where the run has no other, else the time that passes.
+std::chrono::nanoseconds run_clock(const LoadedVersion& version) {
+  timespec now{};
+  (void)::clock_gettime(version.threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
 }  // namespace
@@ -96,14 +100,23 @@ ShareInterval wilson_interval(std::uint64_t agreed, std::uint64_t samples) {
 
 ShadowRunner::ShadowRunner(ShadowConfig config, Version shadow, LogSink log, std::uint64_t seed)
     : config_(std::move(config)), shadow_(std::move(shadow)), log_(std::move(log)), random_(seed) {
-  report_.model = config_.model;
-  report_.shadow = version_text(*shadow_);
-  report_.fraction = config_.fraction;
-  report_.cosine_min = 1.0;
+  begin_report("");
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
 ShadowRunner::~ShadowRunner() = default;
+
+/// mutex_ is held, or nobody else is there yet.
+void ShadowRunner::begin_report(const std::string& live) {
+  report_ = ShadowReport{.model = config_.model,
+                         .live = live,
+                         .shadow = shadow_->text(),
+                         .fraction = config_.fraction,
+                         .cosine_min = 1.0};
+  agreed_top1_ = 0;
+  agreed_topk_ = 0;
+  cosine_sum_ = 0.0;
+}
 
 void ShadowRunner::offer(const Version& live, const std::string& id,
                          const std::vector<NamedTensor>& inputs,
@@ -126,6 +139,9 @@ ShadowReport ShadowRunner::report() const {
   ShadowReport report = report_;
   report.top1 = wilson_interval(agreed_top1_, report.samples);
   report.topk = wilson_interval(agreed_topk_, report.samples);
+  const LatencyHistogram::Snapshot runs = compute_.snapshot();
+  const auto ms = [&](double q) { return static_cast<double>(runs.quantile(q).count()) * 1e-3; };
+  report.compute_ms = {runs.count, ms(0.5), ms(0.95), ms(0.99)};
   if (report.samples > 0) report.cosine_mean = cosine_sum_ / static_cast<double>(report.samples);
   return report;
 }
@@ -155,7 +171,9 @@ void ShadowRunner::compare(const Pair& pair) {
   std::vector<RowDifference> rows;
   std::string failure;
   try {
+    const auto start = run_clock(*shadow_);
     const std::vector<Tensor> outputs = shadow_->session->run(pair.inputs);
+    compute_.record(run_clock(*shadow_) - start);
     // The first output decides, as in `planish compare`: a classifier's scores, an embedding.
     const std::vector<float> live = pair.outputs.front().to_floats();
     const std::vector<float> shadow = outputs.front().to_floats();
@@ -174,7 +192,8 @@ void ShadowRunner::compare(const Pair& pair) {
   Json event{{"event", "shadow"}, {"model", config_.model}, {"id", pair.id}};
   {
     const std::lock_guard lock(mutex_);
-    report_.live = version_text(*pair.live);
+    // Another version answers now: what was found beside the last one says nothing of it.
+    if (report_.live != pair.live->text()) begin_report(pair.live->text());
     if (!failure.empty()) ++report_.failed;
     for (const RowDifference& row : rows) {
       ++report_.samples;
@@ -221,6 +240,10 @@ Json to_json(const ShadowReport& report) {
   json["cosine_mean"] = report.cosine_mean;
   json["cosine_min"] = report.cosine_min;
   json["max_abs_error"] = report.max_abs_error;
+  json["compute_ms"] = {{"runs", report.compute_ms.runs},
+                        {"p50", report.compute_ms.p50},
+                        {"p95", report.compute_ms.p95},
+                        {"p99", report.compute_ms.p99}};
   json["worst"] = Json::array();
   for (const ShadowSample& sample : report.worst) {
     json["worst"].push_back({{"id", sample.id},
@@ -230,6 +253,31 @@ Json to_json(const ShadowReport& report) {
                              {"same_top1", sample.same_top1}});
   }
   return json;
+}
+
+ShadowReport shadow_report_from(const Json& json) {
+  const auto interval = [&](const char* key) {
+    const Json& share = json_get<Json>(json, key);
+    return ShareInterval{json_get<double>(share, "share"), json_get<double>(share, "low95"),
+                         json_get<double>(share, "high95")};
+  };
+  const Json compute = json_get<Json>(json, "compute_ms");
+  ShadowReport report;
+  report.model = json_get<std::string>(json, "model");
+  report.live = json_get<std::string>(json, "live");
+  report.shadow = json_get<std::string>(json, "shadow");
+  report.fraction = json_get<double>(json, "fraction");
+  report.samples = json_get<std::uint64_t>(json, "samples");
+  report.dropped = json_get<std::uint64_t>(json, "dropped");
+  report.failed = json_get<std::uint64_t>(json, "failed");
+  report.top1 = interval("top1_agreement");
+  report.topk = interval("top5_agreement");
+  report.cosine_mean = json_get<double>(json, "cosine_mean");
+  report.cosine_min = json_get<double>(json, "cosine_min");
+  report.max_abs_error = json_get<double>(json, "max_abs_error");
+  report.compute_ms = {json_get<std::uint64_t>(compute, "runs"), json_get<double>(compute, "p50"),
+                       json_get<double>(compute, "p95"), json_get<double>(compute, "p99")};
+  return report;  // `worst` is for people
 }
 
 }  // namespace planish::serve

@@ -41,6 +41,7 @@ class ShadowRunner {
     std::vector<NamedTensor> inputs = {};
     std::vector<Tensor> outputs = {};
   };
+  void begin_report(const std::string& live);
   void run(const std::stop_token& stop);
   void compare(const Pair& pair);
 
@@ -56,6 +57,7 @@ class ShadowRunner {
   std::uint64_t agreed_top1_ = 0;
   std::uint64_t agreed_topk_ = 0;
   double cosine_sum_ = 0.0;
+  LatencyHistogram compute_;  // of the shadow version
   std::jthread thread_;
 };
 

@@ -42,6 +42,7 @@ struct VersionStatistics {
   std::atomic<std::uint64_t> bad_requests{0};    // the caller got it wrong
   std::atomic<std::uint64_t> rejections{0};      // queue full, too late, out of memory
   std::atomic<std::uint64_t> cancellations{0};   // the caller went away before the answer
+  std::atomic<std::uint64_t> auto_rollbacks{0};  // it was taken back by the server itself
   std::atomic<std::int64_t> last_request_ms{0};  // since the epoch
   LatencyHistogram request;                      // from the whole request read to the response made
   LatencyHistogram queue;

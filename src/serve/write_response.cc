@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <numeric>
 
 #include "planish/base/error.h"
 #include "planish/serve/datatypes.h"
 #include "serve/json_text.h"
 #include "serve/protocol.h"
+#include "serve/tensor_reading.h"
 
 namespace planish::serve {
 namespace {
@@ -67,39 +67,6 @@ void append_data(std::string& out, const Tensor& tensor) {
                                                    std::string(datatype_of(tensor.dtype())) +
                                                    " has no JSON form; ask for binary data");
   }
-}
-
-/// The `k` highest of each row as strings "value:index[:label]", dims [rows, k]. (Classification
-/// extension: the rows are the first dimension; a vector is one row.)
-Tensor classified(const Tensor& tensor, std::size_t k, const std::vector<std::string>& labels) {
-  if (!row_of(tensor.dtype()).is_float) {
-    throw Error(ErrorCode::kInvalidArgument, "classification of datatype " +
-                                                 std::string(datatype_of(tensor.dtype())) +
-                                                 "; expected floats");
-  }
-  const std::vector<float> values = tensor.to_floats();
-  const auto rows =
-      tensor.rank() > 1 ? static_cast<std::size_t>(tensor.dims().front()) : std::size_t{1};
-  const std::size_t columns = rows == 0 ? 0 : values.size() / rows;
-  k = std::min(k, columns);
-  std::vector<std::string> best;
-  std::vector<std::size_t> order(columns);
-  for (std::size_t row = 0; row < rows; ++row) {
-    const float* const at = values.data() + row * columns;
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::partial_sort(
-        order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
-        [at](std::size_t a, std::size_t b) { return at[a] > at[b] || (at[a] == at[b] && a < b); });
-    for (std::size_t i = 0; i < k; ++i) {
-      std::string text;
-      append_float(text, at[order[i]]);
-      text += ':' + std::to_string(order[i]);
-      if (order[i] < labels.size()) text += ':' + labels[order[i]];
-      best.push_back(std::move(text));
-    }
-  }
-  return Tensor::of_strings({static_cast<std::int64_t>(rows), static_cast<std::int64_t>(k)},
-                            std::move(best));
 }
 
 }  // namespace

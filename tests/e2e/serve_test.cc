@@ -99,6 +99,30 @@ TEST_F(Serving, LoadSendsImagesAtARateAndWritesPerfAnalyzersColumns) {
             3);
 }
 
+TEST_F(Serving, WhatItCapturesCalibratesTheNextModel) {
+  const TemporaryFolder folder;
+  const std::string captured = (folder.path() / "captured").string();
+  std::vector<std::string> capturing = command();
+  capturing.insert(capturing.end(), {"--capture", captured, "--capture-samples", "8"});
+  {
+    RunningPlanish server(capturing);
+    const std::uint16_t port = port_of(parse_json(server.read_line()), "http");
+    HttpClient data(port);
+    wait_until_ready(data);
+    const auto load = run_planish(
+        {"load", "--model", "net", "--url", "127.0.0.1:" + std::to_string(port), "--data",
+         example("evaluation"), "--encoded", "--rate", "100", "--seconds", "0.3", "--warmup", "0"});
+    ASSERT_EQ(load.exit_status, 0) << load.err;
+    EXPECT_EQ(server.end_with(SIGTERM), 0);
+  }
+  const std::string out = (folder.path() / "calibration.json").string();
+  const auto calibrate =
+      run_planish({"calibrate", example("resnet8x4.onnx"), "--data", captured + "/net/images",
+                   "--preprocess", example("preprocess.json"), "-o", out, "--json"});
+  ASSERT_EQ(calibrate.exit_status, 0) << calibrate.err;
+  EXPECT_EQ(parse_json(calibrate.out)["samples"], 8) << calibrate.out.substr(0, 500);
+}
+
 TEST_F(Serving, KilledItComesBackWithTheActiveVersion) {
   ASSERT_EQ(run_planish({"store", "activate", "net", "2", "--store", store()}).exit_status, 0);
   for (int life = 0; life < 2; ++life) {

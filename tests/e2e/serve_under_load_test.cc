@@ -185,6 +185,38 @@ TEST_F(ServingUnderLoad, KilledWhileVersionsChangeItComesBackWithTheActiveOne) {
   }
 }
 
+TEST_F(ServingUnderLoad, AVersionIsPromotedWhenItsShadowAgreesEnough) {
+  start({"--shadow", "net=2:1"});
+  const std::string admin = "127.0.0.1:" + std::to_string(admin_);
+  const auto promote = [&](const std::string& agreement, const std::string& samples,
+                           const std::string& p99) {
+    return run_planish({"store", "activate", "net", "2", "--store", store(), "--if-agreement",
+                        agreement, "--min-samples", samples, "--p99", p99, "--admin", admin,
+                        "--why", "release", "--json"});
+  };
+  Callers callers(http_);
+  HttpClient client(http_);
+  for (int i = 0; i < 6000; ++i) {
+    const Json shadows = parse_json(client.get("/v2/models/net/shadow").body)["shadows"];
+    if (!shadows.empty() && shadows[0]["samples"] >= 200) break;
+    std::this_thread::sleep_for(10ms);
+  }
+  const auto too_few = promote("0.9", "1000000000", "60s");
+  EXPECT_EQ(too_few.exit_status, 1) << too_few.err;
+  EXPECT_NE(parse_json(too_few.out)["gate"].get<std::string>().find("refused"), std::string::npos);
+  EXPECT_EQ(active_in_store(), "1");
+  EXPECT_EQ(promote("0.9", "200", "0.0001ms").exit_status, 1) << "too slow";
+  // 2 x has the order of x: all of 200 agree, and the interval begins at 200 / (200 + 1.96^2).
+  const auto promoted = promote("0.98", "200", "60s");
+  EXPECT_EQ(promoted.exit_status, 0) << promoted.out << promoted.err;
+  EXPECT_EQ(active_in_store(), "2");
+  const auto history = run_planish({"store", "show", "net", "--store", store(), "--json"});
+  EXPECT_NE(parse_json(history.out)["history"][0]["why"].get<std::string>().find("release; gate: "),
+            std::string::npos);
+  callers.stop();
+  EXPECT_EQ(callers.wrong() + callers.cut_off(), 0) << "of " << callers.answers();
+}
+
 TEST_F(ServingUnderLoad, DrainingCutsNobodyOff) {
   start({"--drain-delay", "3"});
   // A load balancer: sends new connections for as long as the server says that it is ready.

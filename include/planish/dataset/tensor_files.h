@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,10 @@ Tensor parse_npy(std::span<const std::byte> bytes, std::shared_ptr<const void> o
 /// @throws Error as parse_npy; Error(kExhausted) beyond `limits`, before memory is taken.
 std::vector<NamedTensor> parse_npz(std::span<const std::byte> bytes,
                                    const TensorFileLimits& limits = {});
+
+/// Tensors as an .npz of stored arrays, named as they are. @throws Error(kUnsupported) for strings
+/// and types that NumPy does not have; kExhausted beyond 4 GiB.
+std::string to_npz(std::span<const NamedTensor> tensors);
 
 /// One sample as a JSON object: {"name": nested numbers, ...}, {"name": {"shape": [...], "data":
 /// [...]}, ...}, or a request of the Open Inference Protocol: {"inputs": [{"name", "shape",

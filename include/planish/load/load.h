@@ -1,5 +1,5 @@
-// Load on a server of the Open Inference Protocol over HTTP: as many requests at once as asked for
-// (closed loop), or so many a second whatever the server does (open loop).
+// Load on a server of the Open Inference Protocol over HTTP or gRPC: as many requests at once as
+// asked for (closed loop), or so many a second whatever the server does (open loop).
 //
 // In an open loop the latency of a request counts from the instant at which it was to be sent. A
 // server that stands still for a second then shows in every request that was due in that second,
@@ -25,6 +25,8 @@
 
 namespace planish::load {
 
+enum class Transport { kHttp, kGrpc };
+
 /// A model that a server answers for.
 struct Endpoint {
   serve::Address server = {"127.0.0.1", 8080};
@@ -32,6 +34,7 @@ struct Endpoint {
   std::string version = {};  // "": the one that is active
   std::chrono::milliseconds timeout{
       30000};  // of one request, from its first byte to the answer's last
+  Transport transport = Transport::kHttp;  // of `server`'s port
 };
 
 /// What the server says that the model takes and gives; a dimension of -1 is unknown.
@@ -102,13 +105,14 @@ struct TrialResult {
   double seconds = 0.0;      // from the first counted arrival to the last answer
   std::size_t answered = 0;  // with 200
   std::size_t failed = 0;
-  std::map<int, std::size_t> failures = {};  // by HTTP status; 0: no answer (connection, timeout)
-  std::string first_failure = {};            // what the first of them said
+  std::map<int, std::size_t> failures = {};  // by HTTP status (gRPC's by the one that says the
+                                             // same) 0: no answer (connection, timeout)
+  std::string first_failure = {};  // what the first of them said
   double inferences_per_second = 0.0;
   LatencySummary latency_ms = {};
   double p999_ms = 0.0;
   double send_us = 0.0, receive_us = 0.0;  // means: writing a request, reading an answer's bytes
-  std::optional<ServerTimes> server = {};  // nothing when the server has no statistics
+  std::optional<ServerTimes> server = {};  // nothing when the server has no statistics, or by gRPC
   /// How late the generator itself sent what a connection was free for, 99th percentile. Above a
   /// millisecond the machine that generates is what was measured.
   double generator_lag_p99_ms = 0.0;

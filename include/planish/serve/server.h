@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "planish/base/json_fwd.h"
+#include "planish/serve/capture.h"
+#include "planish/serve/gate.h"
 #include "planish/serve/shadow.h"
 
 namespace planish::serve {
@@ -47,7 +49,10 @@ struct ServerConfig {
   std::chrono::seconds idle_timeout{75};     // a connection that sends nothing is closed
   std::chrono::milliseconds drain{10000};    // how long stop() waits for requests under way
   std::chrono::milliseconds drain_delay{0};  // how long it still accepts after it says "not ready"
+  std::optional<Address> grpc = {};          // nothing: HTTP only
   std::vector<ShadowConfig> shadows = {};
+  CaptureConfig capture = {};
+  std::optional<RollbackRule> auto_rollback = {};  // nothing: versions change by hand only
   LogSink log = {};
 };
 
@@ -64,6 +69,7 @@ class Server {
   /// Where it listens, with the ports that were free.
   [[nodiscard]] Address http() const;
   [[nodiscard]] Address admin() const;
+  [[nodiscard]] std::optional<Address> grpc() const;
   /// Waits until every model is ready, or failed to load. @throws Error(kDeadline).
   void wait_until_loaded(std::chrono::milliseconds limit);
   /// In this order: says "not ready", goes on answering for drain_delay, accepts no more, finishes

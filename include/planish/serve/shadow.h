@@ -36,7 +36,15 @@ struct ShadowSample {
   bool same_top1 = true;
 };
 
-/// What comparing one version against another has found so far.
+/// Of runs, in milliseconds.
+struct RunTimes {
+  std::uint64_t runs = 0;
+  double p50 = 0.0;
+  double p95 = 0.0;
+  double p99 = 0.0;
+};
+
+/// What comparing one version against another has found since this pair came together.
 struct ShadowReport {
   std::string model = {};
   std::string live = {};    // generation and digest of the version that answered
@@ -50,8 +58,12 @@ struct ShadowReport {
   double cosine_mean = 0.0;
   double cosine_min = 0.0;
   double max_abs_error = 0.0;
+  RunTimes compute_ms = {};  // of the shadow version: CPU time where it runs on one thread, for it
+                             // is interrupted whenever a live request wants the core
   std::vector<ShadowSample> worst = {};  // lowest cosine first
 };
 Json to_json(const ShadowReport& report);
+/// @throws Error(kInvalidArgument) when it is none.
+ShadowReport shadow_report_from(const Json& json);
 
 }  // namespace planish::serve

@@ -13,6 +13,7 @@
 #include "planish/base/json.h"
 #include "planish/bench/bench.h"
 #include "planish/onnx/onnx.h"
+#include "planish/rpc/rpc.h"
 #include "serve/http_listener.h"
 #include "support/graph_builder.h"
 #include "support/throws.h"
@@ -56,10 +57,14 @@ class RealServer : public ::testing::Test {
     config.model = file;
     config.http.port = 0;
     config.admin.port = 0;
+    if (rpc::is_available()) config.grpc = serve::Address{"127.0.0.1", 0};
     server_ = std::make_unique<serve::Server>(config);
     server_->wait_until_loaded(60s);
   }
   [[nodiscard]] Endpoint endpoint() const { return {server_->http(), "net", "", 60s}; }
+  [[nodiscard]] Endpoint grpc_endpoint() const {
+    return {server_->grpc().value(), "net", "", 60s, Transport::kGrpc};
+  }
   [[nodiscard]] std::vector<Request> requests() const { return {any_request(endpoint())}; }
 
  private:
@@ -129,6 +134,26 @@ TEST_F(RealServer, AClosedLoopIsAnsweredAndKnowsTheServersOwnTimes) {
   ASSERT_TRUE(result.server.has_value());
   EXPECT_GT(result.server->infer_us, 0.0);
   EXPECT_GT(result.inferences_per_second, 0.0);
+}
+
+TEST_F(RealServer, BothLoopsGoOverGrpcToo) {
+  if (!rpc::is_available()) GTEST_SKIP() << "this build has no gRPC";
+  const Endpoint endpoint = grpc_endpoint();
+  EXPECT_EQ(fetch_signature(endpoint).inputs[0],
+            (TensorSpec{"x", DType::kFloat32, {Dim(), Dim(2)}}));
+  const std::vector<Request> requests{any_request(endpoint)};
+  TrialConfig config = brief();
+  config.concurrency = 3;
+  const TrialResult closed = run_trial(endpoint, requests, config);
+  EXPECT_GT(closed.answered, 3U);
+  EXPECT_EQ(closed.failed, 0U) << closed.first_failure;
+  config.rate = 200.0;
+  config.arrivals = Arrivals::kConstant;
+  const TrialResult open = run_trial(endpoint, requests, config);
+  EXPECT_EQ(open.answered, 40U);
+  Endpoint other = endpoint;
+  other.model = "nobody";
+  EXPECT_TRUE(throws(ErrorCode::kNotFound, [&] { fetch_signature(other); }));
 }
 
 TEST_F(RealServer, AnOpenLoopSendsWhatIsDue) {

@@ -51,8 +51,7 @@ class ServerTest : public ::testing::Test {
     store().put(request);
   }
 
-  std::unique_ptr<Server> serve(std::vector<ShadowConfig> shadows = {}) {
-    ServerConfig config;
+  std::unique_ptr<Server> serve(std::vector<ShadowConfig> shadows = {}, ServerConfig config = {}) {
     config.store = folder_.path() / "store";
     config.http.port = 0;
     config.admin.port = 0;
@@ -376,6 +375,63 @@ TEST_F(ServerTest, AShadowComparesWithAnotherVersion) {
   EXPECT_EQ(shadow["max_abs_error"], 4.0);
   EXPECT_EQ(shadow["worst"][0]["id"], "r1");
   EXPECT_THAT(client.get("/metrics").body, HasSubstr("planish_shadow_samples_total"));
+}
+
+TEST_F(ServerTest, AShadowBeginsAnewBesideAnotherVersion) {
+  put(1);
+  put(-1);
+  put(2);
+  const auto server = serve({{"net", "3", 1.0}});
+  HttpClient client(server->http().port);
+  const auto shadow = [&] {
+    return parse_json(client.get("/v2/models/net/shadow").body)["shadows"];
+  };
+  ASSERT_TRUE(comes_true([&] {
+    (void)answer(client);
+    return shadow().size() == 1 && shadow()[0]["samples"] > 2;
+  }));
+  EXPECT_EQ(shadow()[0]["top1_agreement"]["share"], 1.0);
+  store().activate("net", "2");
+  ASSERT_TRUE(comes_true([&] { return answer(client) == -1.0; }));
+  ASSERT_TRUE(comes_true([&] {
+    (void)answer(client);
+    return shadow()[0]["live"].get<std::string>().starts_with("2 ");
+  }));
+  EXPECT_EQ(shadow()[0]["top1_agreement"]["share"], 0.0) << "nothing of the pair before is in it";
+  EXPECT_GT(shadow()[0]["compute_ms"]["runs"], 0);
+}
+
+TEST_F(ServerTest, AVersionThatBreaksTheRuleIsTakenBackOnce) {
+  put(1);
+  put(-1);
+  ServerConfig config;
+  // Every answer of -x differs from that of x: surely fewer than nine in ten agree.
+  config.auto_rollback = RollbackRule{.min_agreement = 0.9, .min_requests = 20, .window = 50ms};
+  const auto server = serve({{"net", "1", 1.0}}, config);
+  HttpClient client(server->http().port);
+  ASSERT_TRUE(comes_true([&] {
+    (void)answer(client);
+    return parse_json(client.get("/v2/models/net/shadow").body)["shadows"].size() == 1;
+  }));
+  store().activate("net", "2");
+  ASSERT_TRUE(comes_true([&] { return answer(client) == -1.0; }));
+  ASSERT_TRUE(comes_true([&] { return answer(client) == 1.0; })) << "taken back";
+  const store::HistoryEntry entry = store().history("net").front();
+  EXPECT_EQ(entry.action, store::HistoryAction::kRollback);
+  EXPECT_EQ(entry.by, "planish serve");
+  EXPECT_THAT(entry.why, HasSubstr("automatic: same first class as the shadow in 0.0000"));
+  EXPECT_EQ(store().history("net").size(), 3U) << "put, activate, rollback";
+}
+
+TEST_F(ServerTest, AutomaticRollbackNeedsAStore) {
+  save_model(scaled_by(1), folder_.path() / "net.onnx");
+  ServerConfig config;
+  config.model = folder_.path() / "net.onnx";
+  config.http.port = 0;
+  config.admin.port = 0;
+  config.auto_rollback = RollbackRule{.max_p99_ms = 1.0};
+  EXPECT_TRUE(
+      test::throws(ErrorCode::kInvalidArgument, [&] { const Server server(config); }, {"store"}));
 }
 
 }  // namespace
