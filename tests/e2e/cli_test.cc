@@ -560,7 +560,7 @@ TEST_F(Cli, SensitivityStatesItsCostAndMeasuresEveryLayer) {
   ASSERT_GT(report["layers"].size(), 5U);
   for (const Json& layer : report["layers"]) {
     for (const char* member : {"only_int8", "only_fp32", "local_sqnr_db", "accumulated_sqnr_db",
-                               "mac_share", "fp32_time_share", "int8_time_share", "output"})
+                               "mac_share", "fp32_time_share", "int8_time_share", "input"})
       EXPECT_TRUE(layer.contains(member)) << layer["node"] << " " << member;
   }
   EXPECT_FALSE(fs::exists(path("layers.json.partial")));
