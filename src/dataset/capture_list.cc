@@ -10,7 +10,7 @@
 namespace planish {
 namespace {
 
-constexpr int kSchema = 1;
+constexpr std::int64_t kSchema = 1;
 constexpr std::size_t kMaxListBytes = std::size_t{64} << 20;
 constexpr std::size_t kHexDigits = 64;
 
@@ -23,18 +23,27 @@ bool is_captured_name(std::string_view name) {
          (suffix == ".jpg" || suffix == ".png" || suffix == ".npz");
 }
 
+std::uint64_t count_in(const Json& json, std::string_view key) {
+  const auto count = json_get<std::int64_t>(json, key);
+  if (count < 0) {
+    throw Error(ErrorCode::kCorrupt,
+                "'" + std::string(key) + "' is " + std::to_string(count) + "; expected 0 or more");
+  }
+  return static_cast<std::uint64_t>(count);
+}
+
 CaptureList parse(const Json& json) {
-  if (const int schema = json_get<int>(json, "schema"); schema != kSchema) {
+  if (const std::int64_t schema = json_get<std::int64_t>(json, "schema"); schema != kSchema) {
     throw Error(ErrorCode::kUnsupported,
                 "schema " + std::to_string(schema) + "; expected " + std::to_string(kSchema));
   }
   CaptureList list;
   list.model = json_get<std::string>(json, "model");
-  list.seen = json_get<std::uint64_t>(json, "seen");
+  list.seen = count_in(json, "seen");
   for (const Json& file : json_get<Json>(json, "files")) {
-    list.files.push_back(
-        {json_get<std::string>(file, "file"), json_get<std::uint64_t>(file, "bytes"),
-         json_get<std::string>(file, "version"), json_get<std::string>(file, "time")});
+    list.files.push_back({json_get<std::string>(file, "file"), count_in(file, "bytes"),
+                          json_get<std::string>(file, "version"),
+                          json_get<std::string>(file, "time")});
     if (!is_captured_name(list.files.back().name)) {
       throw Error(ErrorCode::kCorrupt, "file '" + list.files.back().name +
                                            "'; expected a SHA-256 and .jpg, .png or .npz");

@@ -256,6 +256,14 @@ Json to_json(const ShadowReport& report) {
 }
 
 ShadowReport shadow_report_from(const Json& json) {
+  const auto count = [](const Json& object, const char* key) {
+    const auto value = json_get<std::int64_t>(object, key);
+    if (value < 0) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  std::string("'") + key + "' is negative; expected a count");
+    }
+    return static_cast<std::uint64_t>(value);
+  };
   const auto interval = [&](const char* key) {
     const Json& share = json_get<Json>(json, key);
     return ShareInterval{json_get<double>(share, "share"), json_get<double>(share, "low95"),
@@ -267,15 +275,15 @@ ShadowReport shadow_report_from(const Json& json) {
   report.live = json_get<std::string>(json, "live");
   report.shadow = json_get<std::string>(json, "shadow");
   report.fraction = json_get<double>(json, "fraction");
-  report.samples = json_get<std::uint64_t>(json, "samples");
-  report.dropped = json_get<std::uint64_t>(json, "dropped");
-  report.failed = json_get<std::uint64_t>(json, "failed");
+  report.samples = count(json, "samples");
+  report.dropped = count(json, "dropped");
+  report.failed = count(json, "failed");
   report.top1 = interval("top1_agreement");
   report.topk = interval("top5_agreement");
   report.cosine_mean = json_get<double>(json, "cosine_mean");
   report.cosine_min = json_get<double>(json, "cosine_min");
   report.max_abs_error = json_get<double>(json, "max_abs_error");
-  report.compute_ms = {json_get<std::uint64_t>(compute, "runs"), json_get<double>(compute, "p50"),
+  report.compute_ms = {count(compute, "runs"), json_get<double>(compute, "p50"),
                        json_get<double>(compute, "p95"), json_get<double>(compute, "p99")};
   return report;  // `worst` is for people
 }
