@@ -1,5 +1,6 @@
 // What was tried, and what each costs and gives.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -9,37 +10,40 @@
 namespace planish::report {
 namespace {
 
-/// "adaptive-rounding, bias-correction: SQNR +5.0 dB in 9.8 s"
+/// "Made with adaptive-rounding, bias-correction: SQNR +5.0 dB in 9.8 s."
 std::string remedies_text(const CandidateReport& candidate) {
-  if (!candidate.remedies) return "–";
-  std::string text;
-  for (const std::string& name : candidate.remedies->applied) {
-    if (!text.empty()) text += ", ";
-    text += name;
-  }
-  return fmt::format("~{}: SQNR {:+.1f} dB in {:.1f} s", text, candidate.remedies->sqnr_gain_db,
+  if (!candidate.remedies) return {};
+  return fmt::format(" Made with {}: SQNR {:+.1f} dB in {:.1f} s.",
+                     fmt::join(candidate.remedies->applied, ", "), candidate.remedies->sqnr_gain_db,
                      candidate.remedies->seconds);
+}
+
+std::string verdict_of(const CandidateReport& candidate, bool is_chosen) {
+  if (is_chosen) return "Chosen.";
+  return candidate.rejected_because ? *candidate.rejected_because + "."
+                                    : std::string("Accurate, but slower or not the most accurate.");
 }
 
 }  // namespace
 
 void write_candidates(Page& page, const AutoReport& report) {
   page.heading("What was tried");
-  page.table_header({"candidate", "speed-up", "p50 ms", "agreement", "cosine", "SQNR dB", "in INT8",
-                     "remedies", "verdict"});
+  const std::vector<std::string> facts{"candidate", "speed-up", "p50 ms", "agreement",
+                                       "cosine",    "SQNR dB",  "in INT8"};
+  page.table_header(facts);
   for (std::size_t i = 0; i < report.candidates.size(); ++i) {
     const CandidateReport& c = report.candidates[i];
     const bool is_chosen = report.chosen == i;
-    page.row({c.name, c.bench ? fmt::format("{:.2f}×", c.speed_up.median) : "–",
+    page.row({"~" + c.name, c.bench ? fmt::format("{:.2f}×", c.speed_up.median) : "–",
               c.bench ? milliseconds(c.bench->latency_ms.p50) : "–",
               c.accuracy ? optional_percent(c.accuracy->top1_agreement) : "–",
               c.accuracy ? fmt::format("{:.5f}", c.accuracy->cosine_mean) : "–",
               c.accuracy ? fmt::format("{:.1f}", c.accuracy->sqnr_db) : "–",
-              percent(c.quantized_mac_share, 0), remedies_text(c),
-              fmt::format("~{}", is_chosen ? "chosen"
-                                           : c.rejected_because.value_or(
-                                                 "accurate, but slower or not the most accurate"))},
-             is_chosen ? "chosen" : "");
+              percent(c.quantized_mac_share, 0)},
+             is_chosen ? "chosen numbers" : "numbers");
+    page.raw(fmt::format("<tr><td class=\"why\" colspan=\"{}\">", facts.size()))
+        .raw(escape_html(verdict_of(c, is_chosen) + remedies_text(c)))
+        .raw("</td></tr>\n");
   }
   page.table_end();
 }

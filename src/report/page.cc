@@ -28,6 +28,8 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.32rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child,td.text,th.text{text-align:left}
 td.text{white-space:normal;overflow-wrap:anywhere;min-width:14rem}
+tr.numbers td{border-bottom:0;padding-bottom:0}
+td.why{position:sticky;left:0;text-align:left;white-space:normal;color:var(--dim);max-width:min(57rem,92vw)}
 tr.chosen td{font-weight:600}.rejected{color:var(--warn)}
 svg.plot{width:100%;height:auto;display:block}
 svg text{font-size:13px;fill:var(--fg)}svg text.tick,svg text.note{font-size:12px;fill:var(--dim)}

@@ -117,10 +117,14 @@ void write_operator_times(Page& page, std::span<const OperatorTime> before,
   add(before, &FamilyTime::fp32);
   add(after, &FamilyTime::chosen);
   std::vector<std::pair<std::string, FamilyTime>> sorted(families.begin(), families.end());
-  std::ranges::stable_sort(sorted, std::ranges::greater{}, [](const auto& family) {
+  const auto larger = [](const std::pair<std::string, FamilyTime>& family) {
     return std::max(family.second.fp32, family.second.chosen);
-  });
+  };
+  std::ranges::stable_sort(sorted, std::ranges::greater{}, larger);
   sorted.resize(std::min(sorted.size(), kMost));
+  // A hundredth of the longest bar cannot be seen.
+  const double least = sorted.empty() ? 0.0 : 0.01 * larger(sorted.front());
+  std::erase_if(sorted, [&](const auto& family) { return larger(family) < least; });
   std::vector<BarRow> rows;
   for (const auto& [name, time] : sorted) {
     rows.push_back({name + " before",

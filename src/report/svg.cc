@@ -49,7 +49,7 @@ class Axis {
           std::back_inserter(svg),
           "<line class=\"grid\" x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\"/>"
           "<text class=\"tick\" x=\"{0:.1f}\" y=\"{3:.1f}\" text-anchor=\"middle\">{4:.6g}</text>",
-          x(value), top, bottom, bottom + 18, value);
+          x(value), top, bottom, bottom + 18, std::abs(value) < step * 1e-9 ? 0.0 : value);
     }
     fmt::format_to(
         std::back_inserter(svg),

@@ -55,8 +55,9 @@ struct CalibrationDrift {
 };
 
 struct CalibrationQuality {
-  /// Ranges have settled where 95 % of the tensors lose no more than this.
-  static constexpr double kSettledDb = 0.5;
+  /// Ranges have settled where 95 % of the tensors lose no more than this: what method auto takes
+  /// for no difference.
+  static constexpr double kSettledDb = 1.0;
 
   std::size_t samples = 0;
   /// After 1, 2, 4, … and all samples, in an order that mixes neighbours; the last is 0 by
