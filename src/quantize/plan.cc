@@ -175,7 +175,8 @@ QuantizationPlan plan_static(const Model& model, const GraphFacts& facts,
 }
 
 /// `plan` without the nodes that ONNX Runtime would run in float all the same. Leaving one may take
-/// from its neighbours what they fuse with, so this is asked again.
+/// from its neighbours what they fuse with, so this is asked again. A plan that cannot be applied
+/// stays: apply() says why.
 QuantizationPlan without_unfused(const Model& model, const GraphFacts& facts,
                                  const CalibrationTable& table, QuantizationPlan plan) {
   constexpr int kMaxRounds = 4;
@@ -184,7 +185,12 @@ QuantizationPlan without_unfused(const Model& model, const GraphFacts& facts,
   QuantizationConfig narrower = config;
   std::map<std::string, FusionObstacle> left;
   for (int round = 0; round < kMaxRounds; ++round) {
-    const auto unfused = quantize_detail::unfused_nodes(plan, apply(plan, model));
+    std::map<std::string, FusionObstacle> unfused;
+    try {
+      unfused = quantize_detail::unfused_nodes(plan, apply(plan, model));
+    } catch (const Error&) {
+      break;
+    }
     if (unfused.empty()) break;
     for (const auto& [node, obstacle] : unfused) {
       narrower.exclude_nodes.push_back(node);

@@ -362,19 +362,18 @@ class BestSelection {
 
   /// Whether the conversions around candidate `i` cost more than its integers save, and it may be
   /// left: its readers on integers then need ranges. Choices of the user are taken at their word.
+  /// While ranges are only asked for, nothing is: either way must be open to the plan.
   [[nodiscard]] bool costs_more(std::size_t i) const {
-    if (fixed_[i] || config_.force_data_movement || !config_.include_nodes.empty() ||
-        !config_.op_types.empty())
+    if (ranges_ == nullptr || fixed_[i] || config_.force_data_movement ||
+        !config_.include_nodes.empty() || !config_.op_types.empty())
       return false;
     const Node& node = graph_.nodes[i];
-    if (ranges_ != nullptr) {
-      const bool clamps = find_op_rule(node.op_type)->qdq == QdqRule::kClamp;
-      if (clamps && !has_range(node.input(0))) return false;
-      if (is_read(i) && !std::ranges::all_of(node.outputs, [&](const std::string& output) {
-            return output.empty() || has_range(output);
-          }))
-        return false;
-    }
+    const bool clamps = find_op_rule(node.op_type)->qdq == QdqRule::kClamp;
+    if (clamps && !has_range(node.input(0))) return false;
+    const auto can_be_read = [&](const std::string& output) {
+      return output.empty() || has_range(output);
+    };
+    if (is_read(i) && !std::ranges::all_of(node.outputs, can_be_read)) return false;
     return costs_.loss_of(i, in_).value_or(0.0) > 0.0;
   }
 

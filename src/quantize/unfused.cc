@@ -3,7 +3,20 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "planish/quantize/op_rules.h"
+
 namespace planish::quantize_detail {
+
+namespace {
+
+/// Not one that moves or cuts elements: such a node may be quantized to keep the QuantizeLinear
+/// behind it from being moved before it, and to leave it gains nothing.
+bool computes(const Node& node) {
+  const OpRule* rule = find_op_rule(node.op_type);
+  return rule != nullptr && rule->best != BestUse::kMove && rule->qdq != QdqRule::kClamp;
+}
+
+}  // namespace
 
 bool expects_fusion(const QuantizationConfig& config) {
   const bool narrow = config.activation == DType::kUInt8 || config.activation == DType::kInt8;
@@ -32,7 +45,7 @@ std::map<std::string, FusionObstacle> unfused_nodes(const QuantizationPlan& plan
     // By the name that it had: a MatMul that becomes a Gemm gets another.
     const std::string& name = quantized.graph.nodes[*fused.source].name;
     const auto found = planned.find(name);
-    const bool is_planned = found != planned.end() && found->second == 1;
+    const bool is_planned = found != planned.end() && found->second == 1 && computes(fused.node);
     if (!is_planned || fused.obstacle == FusionObstacle::kNone) continue;
     const bool reads_floats = std::ranges::any_of(
         fused.node.inputs, [&](const std::string& input) { return dequantized.contains(input); });

@@ -15,8 +15,8 @@ namespace planish::quantize_detail {
 bool expects_fusion(const QuantizationConfig& config);
 
 /// The nodes that `plan` quantizes and of which `quantized`, the model that it makes, is forecast
-/// to keep the Q/DQ nodes: by name, with what keeps them. Nodes without a name of their own are not
-/// looked at.
+/// to keep the Q/DQ nodes: by name, with what keeps them. Nodes without a name of their own, and
+/// those that move or cut elements, are not looked at.
 std::map<std::string, FusionObstacle> unfused_nodes(const QuantizationPlan& plan,
                                                     const Model& quantized);
 
