@@ -42,7 +42,7 @@ PYTHON
 install -m 644 "$source_dir/examples/cifar10/resnet8x4.onnx" "$root/models/net.onnx"
 unshare -m bash -c "
   mount --bind '$root' '$root' && mount -o remount,ro,bind '$root' &&
-  exec env -i ORT_DISABLE_TELEMETRY=1 chroot --userspec=65532:65532 '$root' \
+  exec env -i ORT_DISABLE_TELEMETRY=1 '$(command -v chroot)' --userspec=65532:65532 '$root' \
     /usr/bin/planish serve --model /models/net.onnx --http 127.0.0.1:0 --admin 127.0.0.1:0 --json" \
   >"$work/out" 2>"$work/log" &
 server=$!
