@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "planish/quantize/op_rules.h"
 #include "quantize/overrides.h"
@@ -138,6 +137,11 @@ class Giver {
 
 }  // namespace
 
+// How much coarser than its range asks for the input's scale may become. By noise alone √2 would be
+// even, the second rounding being spared; on PP-OCRv4's detector that lost 0.8 dB, since the ranges
+// of what follows are found on floats.
+constexpr double kCoarser = 1.05;
+
 std::optional<ScalarAffineForm> scalar_affine_form(double c, double d, TensorRange range,
                                                    DType dtype) {
   if (!(c > 0) || d == 0.0 || !std::isfinite(c) || !std::isfinite(d)) return std::nullopt;
@@ -153,7 +157,7 @@ std::optional<ScalarAffineForm> scalar_affine_form(double c, double d, TensorRan
   const auto above = [&](double m) { return std::ceil(high * m / distance - 0.5); };
   double m = std::min(steps, std::floor(distance * (steps + 1) / (high - low)));
   while (m >= 1 && below(m) + above(m) > steps) --m;
-  if (!(m >= 1) || distance / m > asked * std::numbers::sqrt2) return std::nullopt;
+  if (!(m >= 1) || distance / m > asked * kCoarser) return std::nullopt;
   ScalarAffineForm form;
   const auto zero = limits.min + static_cast<std::int32_t>(below(m));
   const auto shift = static_cast<std::int32_t>(d > 0 ? m : -m);
