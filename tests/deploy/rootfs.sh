@@ -40,9 +40,10 @@ print(len(names), "packages,", len(listed), "files in the bill of materials")
 PYTHON
 
 install -m 644 "$source_dir/examples/cifar10/resnet8x4.onnx" "$root/models/net.onnx"
+chroot=$(command -v chroot)
 unshare -m bash -c "
   mount --bind '$root' '$root' && mount -o remount,ro,bind '$root' &&
-  exec env -i ORT_DISABLE_TELEMETRY=1 '$(command -v chroot)' --userspec=65532:65532 '$root' \
+  exec env -i ORT_DISABLE_TELEMETRY=1 '$chroot' --userspec=65532:65532 '$root' \
     /usr/bin/planish serve --model /models/net.onnx --http 127.0.0.1:0 --admin 127.0.0.1:0 --json" \
   >"$work/out" 2>"$work/log" &
 server=$!
@@ -54,6 +55,8 @@ def wait_for(what, condition):
     while time.time() < end:
         if value := condition():
             return value
+        if not os.path.exists(f"/proc/{pid}"):
+            break
         time.sleep(0.05)
     sys.exit(f"{what} never came")
 def first_line():
