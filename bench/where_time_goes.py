@@ -3,7 +3,7 @@
 
     python3 bench/where_time_goes.py --planish build/release/bin/planish --work FOLDER [-o docs/where-time-goes.md]
 
-FOLDER is that of bench/peers/run.py: NAME/model.onnx is the FP32 model, NAME/best.onnx what `planish auto` made of it.
+FOLDER is that of bench/peers/run.py: NAME/model.onnx is the FP32 model, NAME/best.onnx its INT8 model.
 Each is run by `planish inspect --optimized`: medians of 20 runs of ONNX Runtime's profiler on random inputs, one thread.
 """
 import argparse
@@ -54,12 +54,12 @@ def main():
     peaks = host["peaks"]
     text = f"""# Where the time goes
 
-By kind of work, of the graph that ONNX Runtime really runs (`planish inspect --optimized`), for the FP32 models and for what `planish auto`
-makes of them. *Of limit* is the time that the multiply-accumulates would take at the measured peak of one core
+By kind of work, of the graph that ONNX Runtime really runs (`planish inspect --optimized`), for FP32 models and what planish makes of them (`planish
+auto`; `planish quantize` where weights are random). *Of limit* is the time that the multiply-accumulates would take at the measured peak of one core
 ([host.md](host.md)) over the time that they took. Written by `bench/where_time_goes.py`.
 
 {host['cpu']} ({', '.join(host['isa'])}), one thread, batch 1, ONNX Runtime {host['onnxruntime']}; peaks of one core: FP32
-{peaks['fp32_macs_per_second']['one_core'] / 1e9:.1f} G multiply-accumulates/s, INT8 {peaks['int8_macs_per_second']['one_core'] / 1e9:.1f}.
+{peaks['fp32_macs_per_second']['one_core'] / 1e9:.1f} G multiply-accumulates/s, INT8 {peaks['int8_macs_per_second']['one_core'] / 1e9:.1f}. Convolutions without work (–): the file's own nodes compute the shapes, which only preparation resolves.
 
 """
     folders = sorted(path.parent for path in options.work.glob("*/model.onnx"))
