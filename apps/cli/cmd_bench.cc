@@ -10,6 +10,7 @@
 #include "planish/host/peaks.h"
 #include "planish/import/import.h"
 #include "planish/inspect/work_split.h"
+#include "planish/runtime/probe.h"
 #include "terminal.h"
 
 namespace planish::cli {
@@ -94,13 +95,11 @@ void print_report(std::ostream& out, const Options& options, const BenchReport& 
 
 void print_sweep(std::ostream& out, const SweepReport& report) {
   std::vector<std::string> header = {"threads", "callers", "batch"};
-  for (const std::string& model : report.models) {
-    header.push_back(model + " items/s");
+  for (std::size_t i = 0; i < report.models.size(); ++i) {
+    header.push_back(report.models[i] + " items/s");
     header.emplace_back("p99 ms");
-    if (model != report.models.front() || report.models.size() == 1)
-      header.emplace_back("speed-up");
+    if (i > 0) header.emplace_back("speed-up");
   }
-  if (report.models.size() == 1) header.pop_back();
   TextTable table(header);
   for (const SweepCell& cell : report.cells) {
     std::vector<std::string> row = {std::to_string(cell.point.threads),
@@ -136,12 +135,17 @@ int run_sweep(const Options& options, const Context& context) {
   SweepConfig config = options.objective.config();
   config.batches = options.batches;
   config.seconds = options.bench.seconds / 10;
+  // Read once: sessions are opened for many settings.
+  std::vector<Model> models;
+  for (const std::string& path : options.models)
+    models.push_back(in_context(path, [&] { return load_any_model(path); }));
   const auto open = [&](std::size_t model, const SessionConfig& session) {
     return in_context(options.models[model], [&] {
-      return std::shared_ptr<Session>(open_any_session(options.models[model], session));
+      return std::shared_ptr<Session>(open_session(models[model], session));
     });
   };
-  const Signature signature = open(0, SessionConfig{})->signature();
+  const Signature signature =
+      in_context(options.models.front(), [&] { return signature_of(models.front()); });
   std::unique_ptr<Dataset> data;
   if (!options.data.empty()) data = open_dataset(options.data, signature, options.samples.config());
   const auto inputs_of = [&](std::size_t batch) {

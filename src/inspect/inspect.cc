@@ -85,17 +85,8 @@ QuantizationPlan forecast(const Model& model, Target target) {
 /// Of the main graph and of bodies; names that both have are the main graph's.
 ValueTypes types_everywhere(const Model& model) {
   ValueTypes types = declared_value_types(model);
-  for_each_graph(model.graph, [&](const Graph& graph) {
-    for (const auto* list : {&graph.inputs, &graph.outputs, &graph.values}) {
-      for (const ValueInfo& value : *list) types.emplace(value.name, value.type);
-    }
-    for (const Initializer& initializer : graph.initializers) {
-      const std::vector<std::int64_t>& dims = initializer.value.dims();
-      ValueType type;
-      type.type = TensorType{initializer.value.dtype(), Shape(dims.begin(), dims.end())};
-      types.emplace(initializer.name, std::move(type));
-    }
-  });
+  for_each_graph(model.graph,
+                 [&](const Graph& graph) { types.merge(declared_value_types(graph)); });
   return types;
 }
 
@@ -164,6 +155,13 @@ DimSizes dims_of(const Model& model, std::span<const NamedTensor> inputs) {
   return dims;
 }
 
+std::vector<std::uint64_t> work_by_node(const Model& model, const ValueTypes& types) {
+  std::vector<std::uint64_t> work;
+  for (const Node& node : model.graph.nodes)
+    work.push_back(multiply_accumulates(node, types).value_or(0));
+  return work;
+}
+
 std::vector<std::uint64_t> work_by_node(const Model& model, const DimSizes& dims) {
   ValueTypes types;
   if (std::ranges::none_of(model.graph.inputs, has_symbols)) {
@@ -172,10 +170,7 @@ std::vector<std::uint64_t> work_by_node(const Model& model, const DimSizes& dims
     DimSizes assumed;
     types = infer_value_types(with_assumed_dims(model, dims, assumed));
   }
-  std::vector<std::uint64_t> work;
-  for (const Node& node : model.graph.nodes)
-    work.push_back(multiply_accumulates(node, types).value_or(0));
-  return work;
+  return work_by_node(model, types);
 }
 
 std::vector<LeftNode> left_nodes(const QuantizationPlan& plan) {

@@ -29,19 +29,10 @@ struct PlannedWork {
     }
     const GraphIndex index(model.graph);
     for (const BodyPlan& body : plan.bodies) {
+      // Of a body nothing is known but the types that it declares.
       const Model inner = open_body(model, index, body.place);
-      add(body.plan, inner, declared_work(inner));
+      add(body.plan, inner, work_by_node(inner, declared_value_types(inner)));
     }
-  }
-
- private:
-  /// Of a body nothing is known but the types that it declares.
-  static std::vector<std::uint64_t> declared_work(const Model& body) {
-    const ValueTypes types = declared_value_types(body);
-    std::vector<std::uint64_t> work;
-    for (const Node& node : body.graph.nodes)
-      work.push_back(multiply_accumulates(node, types).value_or(0));
-    return work;
   }
 };
 

@@ -84,17 +84,15 @@ ValueTypes infer_value_types(const Model& model) {
   return types;
 }
 
-ValueTypes declared_value_types(const Model& model) {
+ValueTypes declared_value_types(const Model& model) { return declared_value_types(model.graph); }
+
+ValueTypes declared_value_types(const Graph& graph) {
   ValueTypes types;
-  const Graph& graph = model.graph;
   for (const auto* list : {&graph.inputs, &graph.outputs, &graph.values}) {
     for (const ValueInfo& value : *list) types.emplace(value.name, value.type);
   }
   for (const Initializer& initializer : graph.initializers) {
-    const std::vector<std::int64_t>& dims = initializer.value.dims();
-    ValueType type;
-    type.type = TensorType{initializer.value.dtype(), Shape(dims.begin(), dims.end())};
-    types.insert_or_assign(initializer.name, std::move(type));
+    types.insert_or_assign(initializer.name, type_of(initializer.value));
   }
   return types;
 }

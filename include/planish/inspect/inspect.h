@@ -32,6 +32,8 @@ DimSizes dims_of(const Model& model, std::span<const NamedTensor> inputs);
 /// Multiply-accumulates of every node of `model` in a run of these sizes; others are assumed as in
 /// InspectConfig. 0 where a shape is not known.
 std::vector<std::uint64_t> work_by_node(const Model& model, const DimSizes& dims);
+/// The same where the types of its values are known.
+std::vector<std::uint64_t> work_by_node(const Model& model, const ValueTypes& types);
 
 /// Whether multiply_accumulates knows `node`'s operator as one that multiplies matrices.
 bool is_matrix_operator(const Node& node);

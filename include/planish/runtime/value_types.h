@@ -21,5 +21,7 @@ ValueTypes infer_value_types(const Model& model);
 /// The types that the main graph itself declares: of inputs, outputs, values between (as
 /// write_value_types leaves them) and initializers.
 ValueTypes declared_value_types(const Model& model);
+/// The same of one graph, such as a body.
+ValueTypes declared_value_types(const Graph& graph);
 
 }  // namespace planish

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "plan_queries.h"
 #include "planish/quantize/fusion.h"
 #include "planish/quantize/plan.h"
 #include "planish/quantize/qdq_lint.h"
@@ -12,6 +13,7 @@
 namespace planish {
 namespace {
 
+using test::decision;
 using test::GraphBuilder;
 
 constexpr DType kFloat = DType::kFloat32;
@@ -21,10 +23,6 @@ QuantizationPlan plan_of(const Model& model, const QuantizationConfig& config = 
   for (const std::string& tensor : calibration_targets(model, config))
     table.ranges[tensor] = {-1.0F, 1.0F};
   return plan_quantization(model, table, config);
-}
-
-const NodeDecision& decision(const QuantizationPlan& plan, std::string_view node) {
-  return *std::ranges::find(plan.nodes, node, &NodeDecision::node);
 }
 
 /// A residual stream as of a vision transformer: a convolution begins it, each branch reads it

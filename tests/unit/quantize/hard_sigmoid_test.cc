@@ -7,6 +7,7 @@
 #include <cmath>
 #include <random>
 
+#include "plan_queries.h"
 #include "planish/runtime/session.h"
 #include "support/graph_builder.h"
 #include "support/random_tensor.h"
@@ -17,17 +18,17 @@ namespace {
 using quantize_detail::GateReaders;
 using quantize_detail::hard_sigmoid_form;
 using quantize_detail::HardSigmoidForm;
+using test::answer;
+using test::decision;
 using test::GraphBuilder;
+using test::op_types;
+using test::real;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::Not;
 
 constexpr DType kFloat = DType::kFloat32;
 constexpr float kSixth = 1.0F / 6;
-
-double real(std::int32_t q, const QuantizationParams& params) {
-  return static_cast<double>(params.scale) * (q - params.zero_point);
-}
 
 struct Drawn {
   float alpha = 0;
@@ -153,22 +154,6 @@ CalibrationTable hard_swish_table() {
   CalibrationTable table;
   table.ranges = {{"x", {-5, 6}}, {"v", {-5, 6}}, {"g", {0, 1}}, {"y", {-0.375F, 6}}};
   return table;
-}
-
-const NodeDecision& decision(const QuantizationPlan& plan, std::string_view node) {
-  return *std::ranges::find(plan.nodes, node, &NodeDecision::node);
-}
-
-std::vector<std::string> op_types(const Model& model) {
-  std::vector<std::string> types;
-  for (const Node& node : model.graph.nodes) types.push_back(node.op_type);
-  return types;
-}
-
-std::vector<float> answer(const Model& model, const Tensor& x) {
-  const auto session = open_session(model, {.optimization = GraphOptimization::kNone});
-  const std::vector<NamedTensor> inputs{{"x", x}};
-  return session->run(inputs).at(0).to_floats();
 }
 
 struct Way {

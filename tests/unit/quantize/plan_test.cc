@@ -7,6 +7,7 @@
 #include <limits>
 #include <set>
 
+#include "plan_queries.h"
 #include "planish/base/error.h"
 #include "planish/base/json.h"
 #include "planish/graph/graph_index.h"
@@ -16,8 +17,10 @@
 namespace planish {
 namespace {
 
+using test::decision;
 using test::GraphBuilder;
 using test::ints;
+using test::op_types;
 using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
@@ -62,16 +65,6 @@ CalibrationTable table_for(const Model& model, const QuantizationConfig& config)
 
 QuantizationPlan plan_of(const Model& model, const QuantizationConfig& config = {}) {
   return plan_quantization(model, table_for(model, config), config);
-}
-
-const NodeDecision& decision(const QuantizationPlan& plan, std::string_view node) {
-  return *std::ranges::find(plan.nodes, node, &NodeDecision::node);
-}
-
-std::vector<std::string> op_types(const Model& model) {
-  std::vector<std::string> types;
-  for (const Node& node : model.graph.nodes) types.push_back(node.op_type);
-  return types;
 }
 
 TEST(Plan, TakesTheWholeOfAResidualNetworkAndDropsItsRelu) {

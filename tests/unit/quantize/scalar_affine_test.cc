@@ -8,6 +8,7 @@
 #include <cmath>
 #include <random>
 
+#include "plan_queries.h"
 #include "planish/runtime/session.h"
 #include "support/graph_builder.h"
 #include "support/random_tensor.h"
@@ -17,33 +18,17 @@ namespace {
 
 using quantize_detail::scalar_affine_form;
 using quantize_detail::ScalarAffineForm;
+using test::answer;
+using test::decision;
 using test::GraphBuilder;
 using test::ints;
+using test::op_types;
+using test::real;
 using testing::Contains;
 using testing::Not;
 
 constexpr DType kFloat = DType::kFloat32;
 constexpr std::array kFormats{QuantizationFormat::kQdq, QuantizationFormat::kQOperator};
-
-double real(std::int32_t q, const QuantizationParams& params) {
-  return static_cast<double>(params.scale) * (q - params.zero_point);
-}
-
-const NodeDecision& decision(const QuantizationPlan& plan, std::string_view node) {
-  return *std::ranges::find(plan.nodes, node, &NodeDecision::node);
-}
-
-std::vector<std::string> op_types(const Model& model) {
-  std::vector<std::string> types;
-  for (const Node& node : model.graph.nodes) types.push_back(node.op_type);
-  return types;
-}
-
-std::vector<float> answer(const Model& model, const Tensor& x) {
-  const auto session = open_session(model, {.optimization = GraphOptimization::kNone});
-  const std::vector<NamedTensor> inputs{{"x", x}};
-  return session->run(inputs).at(0).to_floats();
-}
 
 TEST(ScalarAffineForm, TheSameIntegersStandForBothValues) {
   constexpr std::uint64_t kSeed = 1;
